@@ -1,0 +1,1 @@
+"""Channels: named, bounded logs of events that clients subscribe to and resume."""

@@ -1,0 +1,1 @@
+"""How Tidegate reaches Valkey: the client, the embedded server, the function library."""

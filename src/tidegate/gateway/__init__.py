@@ -1,0 +1,1 @@
+"""The server browsers connect to: WebSocket and SSE over channels."""
