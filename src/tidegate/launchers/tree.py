@@ -8,6 +8,8 @@ orphans come back to it. Elsewhere it is read from `ps`: a process that detached
 double fork is found only while it keeps the session or process group it was started in.
 """
 
+# ruff: noqa: PTH112, PTH123, PTH208 - pathlib takes longer to import than all of this
+
 from __future__ import annotations
 
 import os
@@ -35,7 +37,7 @@ class Process:
     __slots__ = ("group", "parent", "pid", "resident", "session", "state")
 
     def __init__(
-        self, pid: int, parent: int, group: int, session: int, state: str, resident: int
+        self, pid: int, *, parent: int, group: int, session: int, state: str, resident: int
     ) -> None:
         self.pid = pid
         self.parent = parent
@@ -62,17 +64,27 @@ def parsed_stat(line: bytes) -> Process:
     """The process that a line of /proc/PID/stat describes."""
     # The name is in parentheses and may itself hold spaces and parentheses.
     name_end = line.rindex(b")")
-    pid = int(line[: line.index(b" ")])
     fields = line[name_end + 2 :].split()
-    state, parent, group, session = fields[0].decode(), *map(int, fields[1:4])
-    return Process(pid, parent, group, session, state, int(fields[21]) * PAGE)
+    return Process(
+        int(line[: line.index(b" ")]),
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        state=fields[0].decode(),
+        resident=int(fields[21]) * PAGE,
+    )
 
 
 def parsed_ps(line: bytes) -> Process:
     """The process that a line of `ps -axo pid=,ppid=,pgid=,stat=,rss=` describes."""
     pid, parent, group, state, resident = line.split()[:5]
     return Process(
-        int(pid), int(parent), int(group), int(group), state.decode()[0], int(resident) * 1024
+        int(pid),
+        parent=int(parent),
+        group=int(group),
+        session=int(group),
+        state=state.decode()[0],
+        resident=int(resident) * 1024,
     )
 
 
