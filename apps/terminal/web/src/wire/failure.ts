@@ -1,0 +1,6 @@
+import { object, text, withDefault } from "./decode.ts";
+
+/** The body of every refused request. */
+export const failureBody = object({
+  error: object({ code: withDefault(text, "unknown"), message: withDefault(text, "") }),
+});

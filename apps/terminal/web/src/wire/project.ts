@@ -1,0 +1,30 @@
+import {
+  type Decoded,
+  list,
+  literal,
+  moment,
+  number,
+  object,
+  text,
+  withDefault,
+} from "./decode.ts";
+
+export const role = literal("owner", "editor", "viewer");
+export type Role = Decoded<typeof role>;
+
+export const project = object({
+  id: text,
+  name: text,
+  role,
+  created_at: moment,
+  updated_at: moment,
+  files: withDefault(number, 0),
+  bytes: withDefault(number, 0),
+});
+
+export type Project = Decoded<typeof project>;
+
+export const projectList = object({ projects: list(project) });
+
+export const invite = object({ url: text, expires_at: moment });
+export type Invite = Decoded<typeof invite>;
