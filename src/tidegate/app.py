@@ -6,7 +6,17 @@ one frozen `AppSpec`, which `tidegate up` runs on a laptop and `tidegate deploy`
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
 import msgspec
 
@@ -69,6 +79,7 @@ class Queue:
     @overload
     def job(
         self,
+        /,
         *,
         name: str | None = None,
         retry: Retry | None = None,
@@ -82,7 +93,7 @@ class Queue:
     ) -> "JobDecorator": ...
     def job(
         self,
-        function: Any = None,
+        function: Callable[..., Any] | None = None,
         /,
         *,
         name: str | None = None,
@@ -168,16 +179,13 @@ class Queue:
         return job
 
 
-class JobDecorator:
-    """What `queue.job(...)` returns; typed so that a job keeps its handler's parameters."""
+class JobDecorator(Protocol):
+    """What `queue.job(...)` returns: a decorator that keeps the handler's parameters."""
 
     @overload
     def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> Job[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Job[P, R]: ...
-    def __call__(self, function: Callable[..., Any], /) -> Any:
-        """Declare the handler."""
-        raise NotImplementedError  # only its type is ever used
 
 
 class App:
