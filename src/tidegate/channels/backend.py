@@ -1,12 +1,29 @@
-"""What every channel backend promises; `tidegate.testing.channel` holds the suite checking it."""
+"""What every channel backend promises; `tidegate.testing.channel` holds the suite checking it.
+
+**Epochs.** Offsets count 1, 2, 3 within a channel and go on counting over a restart of the server.
+A restart may have lost the last writes, so the channel moves to a new epoch at its first use after
+it, and remembers at which offset each of its last eight epochs ended. A reader of such an earlier
+epoch that stands at or before that end has seen nothing but what is still there, and reads on; one
+that stands beyond it has seen events that are lost, and is told (`Replay.complete` is False). A
+channel that ends and begins again under the same name starts at 1 in an epoch of its own. An epoch
+and an offset together therefore never name two events.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
 from tidegate.channels.cursor import Cursor
 from tidegate.channels.event import Event
+from tidegate.errors import ChannelError
+
+MAX_EVENTS: Final = 3000
+"""Events one append takes; a call to Valkey carries at most 3,900 arguments."""
+
+MAX_EVENT_BYTES: Final = 1024 * 1024
+
+Slow = Literal["resume", "conflate", "cut"]
 
 
 class ChannelSettings(Struct, frozen=True, kw_only=True):
@@ -20,7 +37,8 @@ class ChannelSettings(Struct, frozen=True, kw_only=True):
         ttl: Seconds after the last event at which the channel ends; its segments go with it.
         slow: What becomes of a client that does not keep up: `resume` cuts it and lets it come
             back where it stood, `conflate` keeps only the newest event for it, `cut` disconnects.
-        replay: Whether new subscribers may start before the present.
+        replay: Whether new subscribers may start before the present. Where they may not, the older
+            part is dropped rather than spilled.
     """
 
     pattern: str
@@ -28,7 +46,7 @@ class ChannelSettings(Struct, frozen=True, kw_only=True):
     hot_events: int = 20_000
     keep_bytes: int = 256 * 1024 * 1024
     ttl: float = 24 * 3600.0
-    slow: str = "resume"
+    slow: Slow = "resume"
     replay: bool = True
 
 
@@ -55,12 +73,14 @@ class Replay(Struct, frozen=True, kw_only=True):
     """A stretch of a channel's log, in order and without gap.
 
     Attributes:
-        events: From the asked offset on, at most as many and as large as asked.
+        events: What follows the asked cursor, at most as many and as large as asked, but at least
+            one where there is one. Where `complete` is False they start at the oldest kept, or,
+            where the cursor's epoch is known, at the first event it cannot have seen.
         top: The channel's newest offset when this was read.
-        epoch: The channel's epoch.
+        epoch: The epoch of the events; another than the cursor's after a restart of the server.
         first: The oldest offset still kept, hot or spilled (1 + dropped).
-        complete: Whether `events` follows on from the asked cursor without loss: False where the
-            epoch differs, or what is missing has been dropped.
+        complete: Whether `events` follows on from the asked cursor without loss: False where
+            events the reader has seen are lost, or what it has not seen has been dropped.
     """
 
     events: list[Event]
@@ -70,8 +90,19 @@ class Replay(Struct, frozen=True, kw_only=True):
     complete: bool = True
 
 
+OnEvents = Callable[[str, str, list[Event]], None]
+"""`on_events(channel, epoch, events)`: one append, in order of arrival."""
+
+OnCut = Callable[[str], None]
+"""`on_cut(channel)`: the connection was cut and is back; what came meanwhile was missed."""
+
+
 class ChannelBackend(Protocol):
     """Channels, as one store keeps them."""
+
+    def settings(self, channel: str) -> ChannelSettings:
+        """The bounds in force for a channel."""
+        ...
 
     async def append(
         self,
@@ -81,13 +112,20 @@ class ChannelBackend(Protocol):
         writer: Writer | None = None,
         key: str | None = None,
         window: float = 300.0,
+        forget: str | None = None,
     ) -> Published:
         """Append events and tell subscribers, in one call.
 
         With a `key`, the same key within `window` seconds appends nothing and answers what the
-        first call answered: repeating a call whose answer was lost is safe.
+        first call answered: repeating a call whose answer was lost is safe. `forget` names an
+        earlier key that will not be asked again, and need not be kept.
+
+        Waits while the log holds twice its bounds and the older part cannot be spilled.
+        Cancelling it then appends nothing.
 
         Raises:
+            ChannelError: No channel name, no events, more than 3,000, one above 1 MiB, or
+                100,000 keys within their windows already.
             StaleAttemptError: `writer`'s lease has passed.
             BackendUnavailableError: No answer; without a key the events may have been appended.
         """
@@ -105,6 +143,10 @@ class ChannelBackend(Protocol):
 
         `complete` with fewer events than `top - since.offset` means there are more: ask again.
         An unknown channel answers no events, top 0 and the epoch it would have.
+
+        Raises:
+            ObjectError: A segment is damaged.
+            BackendUnavailableError: Valkey or the object store did not answer.
         """
         ...
 
@@ -112,17 +154,38 @@ class ChannelBackend(Protocol):
         """The cursor of the channel's newest event."""
         ...
 
-    async def subscribe(
-        self,
-        channel: str,
-        on_events: Callable[[str, str, list[Event]], None],
-    ) -> None:
-        """Call `on_events(channel, epoch, events)` for what is published from now on.
+    async def subscribe(self, channel: str, on_events: OnEvents, on_cut: OnCut) -> None:
+        """Call `on_events` for what is published from the moment this returns.
 
-        One subscription per channel and process; the hub above shares it.
+        One subscription per channel and process; the hub above shares it. While the server is
+        away this returns at once and `on_cut` follows when it is back.
         """
         ...
 
     def unsubscribe(self, channel: str) -> None:
         """Stop the calls; one already on its way may still come."""
         ...
+
+    async def sweep(self, *, limit: int = 500) -> int:
+        """End up to `limit` channels whose ttl has passed, their segments too; how many ended.
+
+        Safe to run from any number of processes at once.
+        """
+        ...
+
+
+def checked_events(events: Sequence[bytes]) -> Sequence[bytes]:
+    """The events themselves, where one append takes them.
+
+    Raises:
+        ChannelError: There are none, too many, or one is too large.
+    """
+    if not 0 < len(events) <= MAX_EVENTS:
+        raise ChannelError(f"expected 1 to {MAX_EVENTS} events in one append, found {len(events)}")
+    largest = max(map(len, events))
+    if largest > MAX_EVENT_BYTES:
+        raise ChannelError(
+            f"expected events of at most {MAX_EVENT_BYTES} bytes, found one of {largest}; "
+            "put it into an object and publish its key"
+        )
+    return events

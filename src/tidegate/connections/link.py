@@ -95,6 +95,10 @@ class Link(asyncio.Protocol):
                 if self._on_push is not None:
                     self._on_push(reply)
                 continue
+            if not waiting:  # the refusal of a subscription, which nobody waits for here
+                if self._on_push is not None:
+                    self._on_push([b"refused", reply])
+                continue
             future = waiting.popleft()
             if future.done():
                 continue
