@@ -1,0 +1,1 @@
+"""Benchmarks: one command, peers in the same run. See README.md."""

@@ -1,0 +1,18 @@
+"""`python -m bench PART [--rounds N] [--only NAME …]`."""
+
+import argparse
+
+from bench.queues import run as queues
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("part", choices=["queues"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=[])
+    asked = parser.parse_args()
+    print(queues.run(rounds=asked.rounds, only=tuple(asked.only)))
+
+
+if __name__ == "__main__":
+    main()

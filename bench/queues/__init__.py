@@ -1,0 +1,1 @@
+"""Job queues beside their peers: drain, enqueue, latency, crash."""

@@ -1,0 +1,1 @@
+"""One file per contender; each runs in its own virtual environment."""
