@@ -162,10 +162,43 @@ class ChannelError(UsageError):
     code = "wrong_channel"
 
 
+class SlowReaderError(TidegateError):
+    """A reader of a channel whose setting is `slow="cut"` did not keep up.
+
+    Attributes:
+        channel: The channel that had more than fitted.
+        buffer: Bytes that might wait.
+    """
+
+    code = "slow_reader"
+
+    def __init__(self, channel: str, buffer: int) -> None:
+        super().__init__(
+            f"more than {buffer} bytes of channel {channel!r} waited for this reader; "
+            "subscribe again from its last cursor, or read faster"
+        )
+        self.channel = channel
+        self.buffer = buffer
+
+
 class ObjectError(TidegateError):
     """The object store refused or lost something."""
 
     code = "object_store"
+
+
+class ObjectMissingError(ObjectError):
+    """There is no object of this key.
+
+    Attributes:
+        key: The key asked for.
+    """
+
+    code = "object_missing"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no object {key!r}; it was never stored, or has been deleted")
+        self.key = key
 
 
 class AlreadyRunningError(TidegateError):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NoReturn, Self
+from typing import Final, Self
 
 from tidegate.channels.backend import (
     ChannelSettings,
@@ -18,10 +18,17 @@ from tidegate.channels.cursor import Cursor
 from tidegate.channels.event import Event, checked_name
 from tidegate.channels.framing import unpacked_run
 from tidegate.channels.pattern import most_exact
-from tidegate.connections.link import Reply, ReplyError
+from tidegate.connections.link import Argument, Reply, ReplyError
 from tidegate.connections.valkey import PubSub, Valkey
-from tidegate.errors import ChannelError, StaleAttemptError
+from tidegate.errors import (
+    BackendUnavailableError,
+    ChannelError,
+    StaleAttemptError,
+    TidegateError,
+)
 
+_STALE: Final = "STALE"
+_OUR_REFUSALS: Final = (_STALE, "KEYS")
 _DEFAULT: Final = ChannelSettings(pattern="*")
 
 
@@ -78,9 +85,8 @@ class ValkeyChannels:
         job, fence = (writer.job, writer.fence) if writer else ("", "")
         bounds = self.settings(checked_name(channel))
         try:
-            top, epoch, created, *_hot = await self._valkey.fcall(
+            top, epoch, created, *_hot = await self._call(
                 "channel_append",
-                self._time(),
                 channel,
                 job,
                 fence,
@@ -91,7 +97,7 @@ class ValkeyChannels:
                 *checked_events(events),
             )
         except ReplyError as refusal:
-            _raise_ours(refusal, channel, writer)
+            raise _ours(refusal, channel, writer) from refusal
         return Published(top, epoch.decode(), bool(created))
 
     async def replay(
@@ -137,8 +143,16 @@ class ValkeyChannels:
         ended, _garbage = await self._valkey.fcall("channel_sweep", self._time(), limit)
         return int(ended)
 
-    async def _call(self, function: str, channel: str, *args: str | int) -> Reply:
-        return await self._valkey.fcall(function, self._time(), checked_name(channel), *args)
+    async def _call(self, function: str, channel: str, *args: Argument) -> Reply:
+        name = checked_name(channel)
+        try:
+            return await self._valkey.fcall(function, self._time(), name, *args)
+        except ReplyError as refusal:
+            if str(refusal).startswith(_OUR_REFUSALS):
+                raise
+            raise BackendUnavailableError(
+                f"Valkey refused {function} of {channel!r}: {refusal}"
+            ) from refusal
 
     async def _subscriber(self) -> PubSub:
         async with self._opening:
@@ -163,12 +177,10 @@ def _received(channel: str, on_events: OnEvents, body: bytes) -> None:
     on_events(channel, epoch, events)
 
 
-def _raise_ours(refusal: ReplyError, channel: str, writer: Writer | None) -> NoReturn:
-    if str(refusal).startswith("STALE") and writer is not None:
-        raise StaleAttemptError(writer.job, writer.fence) from refusal
-    if str(refusal).startswith("KEYS"):
-        raise ChannelError(
-            f"channel {channel!r} remembers 100000 keys, the most it may; "
-            "publish with a shorter window, or without a key"
-        ) from refusal
-    raise refusal
+def _ours(refusal: ReplyError, channel: str, writer: Writer | None) -> TidegateError:
+    if writer is not None and str(refusal).startswith(_STALE):
+        return StaleAttemptError(writer.job, writer.fence)
+    return ChannelError(
+        f"channel {channel!r} remembers 100000 keys, the most it may; "
+        "publish with a shorter window, or without a key"
+    )
