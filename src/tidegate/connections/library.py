@@ -14,6 +14,9 @@ _PARTS: Final = (
     "connections/prelude.lua",
     "channels/backends/valkey.lua",
     "jobs/backends/valkey.lua",
+    "jobs/backends/valkey_enqueue.lua",
+    "jobs/backends/valkey_exchange.lua",
+    "jobs/backends/valkey_manage.lua",
 )
 
 

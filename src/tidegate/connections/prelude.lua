@@ -39,6 +39,13 @@ local function app_epoch(prefix)
   return call('HGET', prefix .. 'meta', 'epoch') or '0'
 end
 
+-- Whether this attempt of a job may still write. A lease that has passed is refused although no sweep
+-- has run; fields of the record: jobs/backends/valkey.lua.
+local function fence_holds(prefix, job, fence, now)
+  local record = call('HMGET', prefix .. 'j:' .. job, 's', 'f', 'lu')
+  return record[1] == 'running' and record[2] == tostring(fence) and tonumber(record[3]) > now
+end
+
 -- A right held until a stored time, never by a TTL: leader, lock. Answers 1 when `owner` holds it.
 register('hold', function(keys, args)
   local now = time_ms(args[1])

@@ -20,7 +20,8 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         lanes: How many priorities it has.
         lease: Seconds a claim lasts without renewal.
         ageing: Seconds of waiting that lift a job by one priority; 0 never lifts.
-        max_depth: Depth at which enqueue is refused; 0 for no bound.
+        max_depth: Jobs held at which enqueue is refused, 0 for no bound; held are those ready,
+            running, bound to a worker or behind their key, not those due later.
         concurrency: Jobs of this queue that may run at once, anywhere; 0 for no bound.
         rate: Starts per second, averaged; 0 for no bound.
         burst: Starts that may come at once under `rate`.
@@ -85,15 +86,19 @@ class Exchange(Struct, frozen=True, kw_only=True):
     Attributes:
         accepted: For each settlement, whether its fence still held; False means it was refused.
         claims: Jobs now leased to the caller: bound ones first, then by effective priority.
-        next_due_in: Seconds until the next scheduled job of these queues is due; None if none is.
+        next_due_in: Seconds until the next scheduled job of these queues is due, or a rate limit
+            lets the next one start; None if neither is ahead.
         wanted: (queue, affinity, epoch) this worker owns, with nothing of it running, while jobs
             bound to it wait and it has no room or drains: sync, then `release_affinity`.
+        cancelling: (job, reason) of every job this worker runs that is asked to cancel; told
+            again with each exchange until the job is settled.
     """
 
     accepted: list[bool]
     claims: list[Claim]
     next_due_in: float | None = None
     wanted: list[tuple[str, str, int]] = []
+    cancelling: list[tuple[str, str]] = []
 
 
 class Renewal(Struct, frozen=True, kw_only=True):
@@ -119,7 +124,8 @@ class WorkerReport(Struct, frozen=True, kw_only=True):
     draining: bool = False
     host: str = ""
     pid: int = 0
-    # Histogram increments since the last report: {metric: {bucket: count}}, merged by the server.
+    # Increments since the last report: {metric: {bucket: count}}, added up by the server. A report
+    # repeated because its answer was lost counts twice.
     metrics: dict[str, dict[str, float]] = {}
 
 
@@ -199,12 +205,26 @@ class QueueBackend(Protocol):
         """Settle attempts and claim up to `limit` jobs of `queues`, in one call.
 
         A settlement whose fence has passed is refused, and says so; the others stand. Settling
-        the same attempt twice is accepted once and refused after.
+        the same attempt twice is accepted once and refused after. With `queues` this is also the
+        worker's sign of life, and what it leaves behind wakes the next worker; with `limit=0` it
+        says that the worker has no room. At most 1,000 jobs are claimed at once.
         """
         ...
 
     async def wait(self, worker: str, queues: Sequence[str], seconds: float) -> bool:
-        """Block until a claim may succeed, at most `seconds`; whether it was woken."""
+        """Block until a claim may succeed, at most `seconds`; whether it was woken.
+
+        Who is woken must `exchange` with these queues, were it with `limit=0`: only that passes
+        on a wake-up it cannot use. A worker without room waits with no queues, for what concerns
+        itself: jobs bound to it, and cancels. Cancelling this call loses no wake-up.
+        """
+        ...
+
+    async def wait_for_work(self, seconds: float) -> str | None:
+        """The name of a queue whose ready or due jobs have changed; None after `seconds`.
+
+        For the orchestrator. A change is told to one caller only.
+        """
         ...
 
     def renew(self, report: WorkerReport, held: Sequence[tuple[str, int]]) -> Renewal:
@@ -288,6 +308,20 @@ class QueueBackend(Protocol):
         """The latest report of every worker whose report is younger than three leases."""
         ...
 
-    async def sweep(self, queues: Sequence[str], *, limit: int = 500) -> SweepReport:
-        """Return lapsed leases, promote due jobs, expire, prune; safe from any number at once."""
+    async def metrics(self) -> dict[str, dict[str, float]]:
+        """All that workers have reported in `WorkerReport.metrics`, added up."""
+        ...
+
+    async def sweep(
+        self, queues: Sequence[str], *, limit: int = 500, patience: float | None = None
+    ) -> SweepReport:
+        """Return lapsed leases, promote due jobs, expire, prune; safe from any number at once.
+
+        Args:
+            queues: Each is swept by itself.
+            limit: Most jobs taken of each kind, at most 1,000; a report that reaches it says
+                `next_due_in=0`.
+            patience: Where a queue's last sweep is longer ago than this (seconds), this one
+                judges no lease: whatever kept the sweep away may have kept the workers away too.
+        """
         ...

@@ -52,7 +52,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
 }
 
 
-class JobPolicy(Struct, frozen=True, kw_only=True):
+class JobPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a handler declares once for all of its jobs.
 
     It travels with each job, so that any release, and the sweeper, can judge one whose handler it
@@ -65,7 +65,8 @@ class JobPolicy(Struct, frozen=True, kw_only=True):
         timeout: Seconds an attempt may run; None for no limit.
         keep: Seconds the record and result of an ended job are kept.
         keep_failed: Seconds a dead or quarantined job is kept.
-        end: JSON object laid under the job's end event, `{"type": "end"}` by default.
+        end: JSON object laid under the job's end event, `{"type": "end"}` by default; `job`,
+            `state` and `reason` are laid over it.
     """
 
     attempts: int = 5
@@ -122,7 +123,7 @@ class Enqueued(Struct, frozen=True):
     created: bool
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class Claim(Struct, frozen=True):
     """A job under lease, as a worker receives it.
 
     Attributes:
@@ -158,8 +159,9 @@ class Claim(Struct, frozen=True, kw_only=True):
 class JobRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything kept about a job, for people and for `tidegate jobs show`.
 
-    Times are seconds since the epoch. `errors` holds the last few failures, newest last, each
-    `{"at", "attempt", "type", "message", "traceback"}`.
+    Times are seconds since the epoch. `attempt` is the number of the latest run that ended by
+    itself or still goes on, 0 before the first. `errors` holds the last five failures, newest last,
+    each `{"at", "attempt", "type", "message", "traceback"}` of at most 8 KiB.
     """
 
     id: str
