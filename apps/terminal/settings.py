@@ -1,0 +1,157 @@
+"""What the terminal is told by its environment; every name and default is in `README.md`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+from apps.terminal.sandbox.limits import MIB, Limits
+from tidegate.errors import SettingsError
+from tidegate.settings import read_env_file
+
+PREFIX: Final = "TERMINAL_"
+
+# Names that deployments of the original used; ours win where both are set.
+SEED_NAMES: Final = {
+    "ECS_MESSAGES_PER_TASK": "messages_per_task",
+    "ECS_MIN_TASKS": "min_tasks",
+    "ECS_MAX_TASKS": "max_tasks",
+    "ECS_CPU": "task_cpu",
+    "ECS_MEMORY": "task_memory",
+}
+
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class TerminalSettings(Struct, frozen=True, kw_only=True):
+    """The terminal's own settings; each is `TERMINAL_` and its name in capitals.
+
+    Attributes:
+        auth: `owner`: one person on a laptop; `oidc`: sign-in here; `jwt`: tokens from elsewhere.
+        issuer: Whose tokens are believed: the `iss` claim, and where its metadata is found.
+        audience: Whom tokens must be for; with `oidc` the client id unless set.
+        jwks_url: The issuer's keys; empty where its metadata says.
+        algorithms: Signatures accepted, separated by commas; never one with a shared key.
+        clock_skew: Seconds by which the issuer's clock may differ.
+        oidc_client_id: What the issuer knows this app as.
+        oidc_client_secret: Its secret; empty for a public client. Never shown.
+        oidc_scopes: What sign-in asks for.
+        session_hours: How long a sign-in lasts.
+        messages_per_task: Commands that one task is expected to take care of.
+        min_tasks: Tasks kept although nothing runs.
+        max_tasks: Tasks never exceeded.
+        slots: Commands one task runs at once.
+        task_cpu: vCPU units of a task, 1024 to one vCPU.
+        task_memory: MiB of a task.
+        timeout: Seconds a command may run.
+        command_memory_mb: Memory of all processes of a command.
+        command_cpu_seconds: Processor seconds of each process.
+        command_processes: Processes and threads of a command.
+        command_open_files: Descriptors of each process.
+        file_mb: Size of each file a command writes.
+        disk_mb: Space of a workspace and its temporary files.
+        output_mb: Output of a command that is passed on.
+        project_files: Files of a project.
+        project_mb: Bytes of a project's files together.
+        upload_mb: Bytes of one uploaded file or archive.
+        web_dist: The built page.
+    """
+
+    auth: Literal["owner", "oidc", "jwt"] = "owner"
+    issuer: str = ""
+    audience: str = ""
+    jwks_url: str = ""
+    algorithms: str = "RS256,ES256"
+    clock_skew: Annotated[float, Meta(ge=0, le=600)] = 60.0
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_scopes: str = "openid profile email"
+    session_hours: Seconds = 12.0
+
+    messages_per_task: Positive = 5
+    min_tasks: Count = 1
+    max_tasks: Positive = 10
+    slots: Positive = 5
+    task_cpu: Positive = 512
+    task_memory: Positive = 1024
+
+    timeout: Seconds = 600.0
+    command_memory_mb: Positive = 512
+    command_cpu_seconds: Positive = 600
+    command_processes: Positive = 256
+    command_open_files: Positive = 4096
+    file_mb: Positive = 1024
+    disk_mb: Positive = 2048
+    output_mb: Positive = 8
+
+    project_files: Positive = 20_000
+    project_mb: Positive = 1024
+    upload_mb: Positive = 256
+    web_dist: Path = Path(__file__).parent / "web" / "dist"
+
+    def __repr__(self) -> str:
+        return f"TerminalSettings(auth={self.auth!r}, issuer={self.issuer!r})"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Settings from the environment, and below it from `.env` in the working folder.
+
+        Raises:
+            SettingsError: A value cannot be, or one that the sign-in needs is missing.
+        """
+        given = {**read_env_file(Path.cwd() / ".env"), **os.environ} if environ is None else environ
+        values = {field: given[name] for name, field in _names(cls) if given.get(name)}
+        try:
+            settings = msgspec.convert(values, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"settings of the terminal: {error}") from error
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise SettingsError where the sign-in lacks something."""
+        needed: dict[str, tuple[str, ...]] = {
+            "owner": (),
+            "oidc": ("issuer", "oidc_client_id"),
+            "jwt": ("issuer", "audience"),
+        }
+        missing = [name for name in needed[self.auth] if not getattr(self, name)]
+        if missing:
+            names = ", ".join(PREFIX + name.upper() for name in missing)
+            raise SettingsError(f"expected {names} with {PREFIX}AUTH={self.auth}, found none")
+        shared = [name for name in self.allowed_algorithms if name.startswith(("HS", "none"))]
+        if shared or not self.allowed_algorithms:
+            raise SettingsError(
+                f"expected {PREFIX}ALGORITHMS to name signatures with a public key, such as RS256, "
+                f"found {self.algorithms!r}"
+            )
+
+    @property
+    def allowed_algorithms(self) -> list[str]:
+        """Signatures accepted."""
+        return [name.strip() for name in self.algorithms.split(",") if name.strip()]
+
+    @property
+    def limits(self) -> Limits:
+        """What one command may use."""
+        return Limits(
+            timeout=self.timeout,
+            cpu_seconds=self.command_cpu_seconds,
+            memory_bytes=self.command_memory_mb * MIB,
+            processes=self.command_processes,
+            open_files=self.command_open_files,
+            file_bytes=self.file_mb * MIB,
+            disk_bytes=self.disk_mb * MIB,
+            output_bytes=self.output_mb * MIB,
+        )
+
+
+def _names(cls: type[Struct]) -> list[tuple[str, str]]:
+    """Pairs of variable and field, the ones that win last."""
+    own = [(PREFIX + field.upper(), field) for field in cls.__struct_fields__]
+    return [*SEED_NAMES.items(), *own]

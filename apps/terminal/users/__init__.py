@@ -1,0 +1,1 @@
+"""Who uses the terminal, and what each may do."""
