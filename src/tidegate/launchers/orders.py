@@ -55,6 +55,7 @@ def command(
     memory_bytes: int | None = None,
     entry: str = "reaper",
     folders: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> list[str]:
     """The command line that runs `argv` under a reaper.
 
@@ -66,16 +67,17 @@ def command(
         stop_timeout: Seconds between SIGTERM to the reaper and SIGKILL to the tree.
         orphan_timeout: The same once the control pipe has closed.
         memory_bytes: End the tree, exit status 137, when it holds more than this together.
-        entry: Module with a `main(arguments)`, for a program that prepares the child itself.
+        entry: Module with a `main(arguments)`, for a reaper that prepares the child itself.
         folders: Where to find `entry` and what it imports, besides this folder.
+        options: What `entry` is told besides, each `--name=value`.
     """
     path = [os.path.dirname(os.path.abspath(__file__)), *folders]
     start = f"import sys; sys.path += {path!r}; import {entry}; {entry}.main(sys.argv[1:])"
-    options = [f"--status={status}", f"--control={control}"]
-    options += [f"--stop-timeout={stop_timeout}", f"--orphan-timeout={orphan_timeout}"]
+    own = [f"--status={status}", f"--control={control}"]
+    own += [f"--stop-timeout={stop_timeout}", f"--orphan-timeout={orphan_timeout}"]
     if memory_bytes is not None:
-        options.append(f"--memory={memory_bytes}")
-    return [sys.executable, "-I", "-S", "-c", start, *options, "--", *argv]
+        own.append(f"--memory={memory_bytes}")
+    return [sys.executable, "-I", "-S", "-c", start, *own, *options, "--", *argv]
 
 
 def stop_order(reason: str, *steps: Step) -> bytes:

@@ -75,6 +75,7 @@ class Reaper:
         self._detail = ""
         self._steps: list[Step] | None = None
         self._deadline = 0.0
+        self._outlived = 0
         self._peak = 0
         self._pending = b""
 
@@ -229,20 +230,24 @@ class Reaper:
                     return True
                 if pid == self._worker:
                     self._exit = exit_of(status)
+                elif self._exit is not None:
+                    self._outlived += 1
         except ChildProcessError:
             return False
 
     def _ended_leftovers(self) -> int:
         """End what the program left behind: SIGTERM, a moment, SIGKILL; and say how many."""
         if self._complete and not self._reap():
-            return 0  # no children means no descendants: orphans would have come to us
+            return self._outlived  # no children, no descendants: orphans would have come to us
         leftovers = self._members()
         tree.send(leftovers, signal.SIGTERM)
         tree.send(leftovers, signal.SIGCONT)
         until = time.monotonic() + LEFTOVER_GRACE
         while self._reap() and time.monotonic() < until:
             time.sleep(tree.PAUSE)
-        return max(len(leftovers), self._end().count)
+        killed = self._end().count
+        # Orphans die as our children, those included that a hang-up reached before we did.
+        return self._outlived if self._complete else max(len(leftovers), killed)
 
     def _report(self, ended: int) -> None:
         if self._options.status is None or self._exit is None:

@@ -8,7 +8,7 @@ orphans come back to it. Elsewhere it is read from `ps`: a process that detached
 double fork is found only while it keeps the session or process group it was started in.
 """
 
-# ruff: noqa: PTH112, PTH123, PTH208 - pathlib takes longer to import than all of this
+# ruff: noqa: PTH112, PTH116, PTH123, PTH208 - pathlib takes longer to import than all of this
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ class Ended:
     def __init__(self, count: int, left: tuple[int, ...]) -> None:
         self.count = count
         self.left = left
+
+
+Find = Callable[[], list[Process]]
 
 
 # -- deciding -------------------------------------------------------------------------------
@@ -162,6 +165,22 @@ def members(root: int, session: int | None = None) -> list[Process]:
     return list(found.values())
 
 
+def of_user(uid: int) -> list[Process]:
+    """The living processes that run as user `uid`; Linux only, elsewhere none."""
+    return [
+        process
+        for process in (_from_proc() if os.path.isdir("/proc/self") else {}).values()
+        if process.state not in DEAD and _owner(process.pid) == uid
+    ]
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
+
+
 def send(processes: Iterable[Process], number: int) -> None:
     """Signal each of `processes`; those already gone, or not ours, are passed over."""
     for process in processes:
@@ -171,15 +190,15 @@ def send(processes: Iterable[Process], number: int) -> None:
             continue
 
 
-def frozen(root: int, session: int | None, until: float) -> list[Process]:
-    """The tree of `root`, stopped: a process that is stopped can neither fork nor flee.
+def frozen(find: Find, until: float) -> list[Process]:
+    """All that `find` finds, stopped: a process that is stopped can neither fork nor flee.
 
     Stops everyone and looks again until nobody new is found, so a fork bomb loses the race: each
     round leaves it fewer processes that can still fork.
     """
     stopped: dict[int, Process] = {}
     while True:
-        fresh = [process for process in members(root, session) if process.pid not in stopped]
+        fresh = [process for process in find() if process.pid not in stopped]
         if not fresh:
             return list(stopped.values())
         send(fresh, signal.SIGSTOP)
@@ -195,21 +214,28 @@ def end(
     seconds: float = 2.0,
     reap: Callable[[], object] = lambda: None,
 ) -> Ended:
-    """Kill every process below `root`, and say how many there were.
-
-    Freezes the tree, kills it, and looks again until nothing is left. Safe to repeat. A process in
-    uninterruptible sleep may outlast `seconds`; it is then named in `left`, its SIGKILL pending.
+    """Kill every process below `root`, and say how many there were. Safe to repeat.
 
     Args:
         root: The process whose descendants are ended; it is itself left alone.
         session: Processes of this session are ended as well.
-        seconds: How long to keep looking.
+        seconds: How long to keep looking. A process in uninterruptible sleep may outlast it; it is
+            then named in `left`, its SIGKILL pending.
         reap: Called between rounds, to collect the dead if `root` is the calling process.
     """
+    return _end(lambda: members(root, session), seconds, reap)
+
+
+def end_user(uid: int, *, seconds: float = 2.0) -> Ended:
+    """Kill every process that runs as user `uid`, as `end` does; Linux only, elsewhere none."""
+    return _end(lambda: of_user(uid), seconds, lambda: None)
+
+
+def _end(find: Find, seconds: float, reap: Callable[[], object]) -> Ended:
     until = time.monotonic() + seconds
     ended: set[int] = set()
     while True:
-        found = frozen(root, session, until)
+        found = frozen(find, until)
         send(found, signal.SIGKILL)
         ended.update(process.pid for process in found)
         reap()

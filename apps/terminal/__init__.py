@@ -1,0 +1,1 @@
+"""The terminal: commands typed in a browser, run in queue workers, their output streamed back."""
