@@ -1,0 +1,1 @@
+"""Scaling: how many tasks a queue should have, and the orchestrator that brings that about."""
