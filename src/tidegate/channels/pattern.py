@@ -1,7 +1,6 @@
 """Which channels a pattern names: `*` stands for exactly one segment. Pure."""
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -29,7 +28,8 @@ def matches(pattern: str, channel: str) -> bool:
     return _compiled(pattern).fullmatch(channel) is not None
 
 
-def most_exact(patterns: Iterable[str], channel: str) -> str | None:
+@lru_cache(maxsize=4096)
+def most_exact(patterns: tuple[str, ...], channel: str) -> str | None:
     """Of the patterns that name `channel`, the one whose first `*` comes last; None if none does.
 
     Of equal ones the first in alphabetical order, so that every process chooses the same.

@@ -71,6 +71,15 @@ local function channel_exists(prefix, channel)
   return call('EXISTS', prefix .. 'cm:' .. channel) == 1
 end
 
+-- How many channels there are of the names made of `stem` and each of `ends`.
+local function channels_existing(prefix, stem, ends)
+  local names = {}
+  for i, name in ipairs(ends) do
+    names[i] = prefix .. 'cm:' .. stem .. name
+  end
+  return #names > 0 and call('EXISTS', unpack(names)) or 0
+end
+
 local function channel_begin(prefix, channel, now)
   local state = channel_blank(prefix, channel)
   call('HSET', prefix .. 'cm:' .. channel, 'e', state.epoch, 'f', 1, 's', 0, 'sb', 0, 'g', '')
@@ -123,9 +132,8 @@ local function channel_remember_key(prefix, channel, key, keep_until, state)
   call('HSET', prefix .. 'cv:' .. channel, key, state.top .. ' ' .. state.epoch)
 end
 
-local function channel_appended(state, created)
-  local hot_events = state.top - math.max(state.spilled, state.first - 1)
-  return {state.top, state.epoch, created, state.hot, hot_events}
+local function channel_hot_events(state)
+  return state.top - math.max(state.spilled, state.first - 1)
 end
 
 -- args: time, channel, job ('' for none), fence, key ('' for none), window ms, key to forget, ttl
@@ -157,15 +165,14 @@ register('channel_append', function(keys, args)
   if key ~= '' then
     channel_remember_key(prefix, channel, key, now + tonumber(args[6]), state)
   end
-  return channel_appended(state, 1)
+  return {state.top, state.epoch, 1, state.hot, channel_hot_events(state)}
 end)
 
 -- Up to `limit` and `max_bytes` of hot events from offset `from`, at least one if there is one.
 -- Read in portions of the size that the average promises, so that large events do not pile up.
 local function channel_hot(prefix, channel, state, from, limit, max_bytes)
   local stream, events, bytes = prefix .. 'c:' .. channel, {}, 0
-  local held = state.top - math.max(state.spilled, state.first - 1)
-  local average = math.max(1, state.hot / math.max(1, held))
+  local average = math.max(1, state.hot / math.max(1, channel_hot_events(state)))
   while from + #events <= state.top and #events < limit and bytes < max_bytes do
     local wanted = math.min(limit - #events, math.ceil((max_bytes - bytes) / average))
     local page = call('XRANGE', stream, (from + #events) .. '-0', '+', 'COUNT', wanted)
@@ -219,17 +226,22 @@ register('channel_top', function(keys, args)
   return {state.top, state.epoch}
 end)
 
--- args: time, channel, limit, bytes. The oldest hot events, for a segment: epoch, first, events.
+-- args: time, channel, hot events, hot bytes. Where the log holds more than these bounds, the older
+-- half of it, for a segment. Answers epoch, first, hot bytes, hot events, events.
 register('channel_oldest', function(keys, args)
-  local prefix, channel = keys[1], args[2]
+  local prefix, channel, most, most_bytes = keys[1], args[2], tonumber(args[3]), tonumber(args[4])
   local state = channel_state(prefix, channel)
   if not state then
-    return {'', 1, {}}
+    return {'', 1, 0, 0, {}}
   end
-  call('HSET', prefix .. 'cm:' .. channel, 'o', 1)
-  local from = math.max(state.spilled + 1, state.first)
-  local events = channel_hot(prefix, channel, state, from, tonumber(args[3]), tonumber(args[4]))
-  return {state.epoch, from, events}
+  local from, held = math.max(state.spilled + 1, state.first), channel_hot_events(state)
+  local events = {}
+  if held > most or state.hot > most_bytes then
+    call('HSET', prefix .. 'cm:' .. channel, 'o', 1)
+    local half, half_bytes = math.ceil(most / 2), math.ceil(most_bytes / 2)
+    events = channel_hot(prefix, channel, state, from, half, half_bytes)
+  end
+  return {state.epoch, from, state.hot, held, events}
 end)
 
 -- Drops the oldest segments while more than `keep` bytes are held; answers them.

@@ -14,21 +14,18 @@ from tidegate.channels.backend import (
     Writer,
     checked_events,
 )
+from tidegate.channels.backends.calls import STALE, ChannelCalls
+from tidegate.channels.backends.reading import LogReader
+from tidegate.channels.backends.spill import Spiller
 from tidegate.channels.cursor import Cursor
-from tidegate.channels.event import Event, checked_name
+from tidegate.channels.event import checked_name
 from tidegate.channels.framing import unpacked_run
 from tidegate.channels.pattern import most_exact
-from tidegate.connections.link import Argument, Reply, ReplyError
+from tidegate.connections.link import ReplyError
 from tidegate.connections.valkey import PubSub, Valkey
-from tidegate.errors import (
-    BackendUnavailableError,
-    ChannelError,
-    StaleAttemptError,
-    TidegateError,
-)
+from tidegate.errors import ChannelError, StaleAttemptError, TidegateError
+from tidegate.objects import Objects
 
-_STALE: Final = "STALE"
-_OUR_REFUSALS: Final = (_STALE, "KEYS")
 _DEFAULT: Final = ChannelSettings(pattern="*")
 
 
@@ -37,6 +34,8 @@ class ValkeyChannels:
 
     Args:
         valkey: The connection for commands; not closed here.
+        objects: Where the older part of a log goes. Every process of an app has the same; without
+            it that part is dropped, and readers are told.
         settings: Bounds by pattern; a channel that no pattern names has the default ones.
         now: Seconds since the epoch; the server's own clock where not given.
 
@@ -48,27 +47,31 @@ class ValkeyChannels:
         self,
         valkey: Valkey,
         *,
+        objects: Objects | None = None,
         settings: Sequence[ChannelSettings] = (),
         now: Callable[[], float] | None = None,
     ) -> None:
         self._valkey = valkey
+        self._patterns = tuple(each.pattern for each in settings)
         self._settings = {each.pattern: each for each in settings}
-        self._known: dict[str, ChannelSettings] = {}
-        self._now = now
+        self._calls = ChannelCalls(valkey, now)
+        self._reader = LogReader(self._calls, objects)
+        self._spiller = Spiller(self._calls, objects)
         self._opening = asyncio.Lock()
         self._pubsub: PubSub | None = None
-        self._cut: dict[str, OnCut] = {}
+        self._on_cut: dict[str, OnCut] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._spiller.close()
         if self._pubsub is not None:
             await self._pubsub.__aexit__()
 
     def settings(self, channel: str) -> ChannelSettings:
         """The bounds in force for a channel."""
-        pattern = most_exact(self._settings, channel)
+        pattern = most_exact(self._patterns, channel)
         return _DEFAULT if pattern is None else self._settings[pattern]
 
     async def append(
@@ -82,12 +85,13 @@ class ValkeyChannels:
         forget: str | None = None,
     ) -> Published:
         """As `ChannelBackend.append`."""
-        job, fence = (writer.job, writer.fence) if writer else ("", "")
         bounds = self.settings(checked_name(channel))
+        await self._spiller.room(channel)
+        job, fence = (writer.job, writer.fence) if writer else ("", "")
         try:
-            top, epoch, created, *_hot = await self._call(
-                "channel_append",
+            top, epoch, created, hot_bytes, hot_events = await self._calls.of(
                 channel,
+                "channel_append",
                 job,
                 fence,
                 key or "",
@@ -98,6 +102,7 @@ class ValkeyChannels:
             )
         except ReplyError as refusal:
             raise _ours(refusal, channel, writer) from refusal
+        self._spiller.note(channel, bounds, hot_bytes, hot_events)
         return Published(top, epoch.decode(), bool(created))
 
     async def replay(
@@ -109,50 +114,31 @@ class ValkeyChannels:
         max_bytes: int = 8 * 1024 * 1024,
     ) -> Replay:
         """As `ChannelBackend.replay`."""
-        reply = await self._call(
-            "channel_read", channel, since.offset, since.epoch, limit, max_bytes
-        )
-        epoch, top, first, complete, start, _segments, events = reply
-        return Replay(
-            events=[Event(offset, data) for offset, data in enumerate(events, start)],
-            top=top,
-            epoch=epoch.decode(),
-            first=first,
-            complete=bool(complete),
-        )
+        return await self._reader.replay(channel, since, limit, max_bytes)
 
     async def top(self, channel: str) -> Cursor:
         """As `ChannelBackend.top`."""
-        top, epoch = await self._call("channel_top", channel)
+        top, epoch = await self._calls.of(channel, "channel_top")
         return Cursor(top, epoch.decode())
 
     async def subscribe(self, channel: str, on_events: OnEvents, on_cut: OnCut) -> None:
         """As `ChannelBackend.subscribe`."""
+        name = self._name(checked_name(channel))
         pubsub = await self._subscriber()
-        self._cut[channel] = on_cut
-        await pubsub.subscribe(self._name(channel), partial(_received, channel, on_events))
+        self._on_cut[channel] = on_cut
+        await pubsub.subscribe(name, partial(_received, channel, on_events))
 
     def unsubscribe(self, channel: str) -> None:
         """As `ChannelBackend.unsubscribe`."""
-        self._cut.pop(channel, None)
+        self._on_cut.pop(channel, None)
         if self._pubsub is not None:
             self._pubsub.unsubscribe(self._name(channel))
 
     async def sweep(self, *, limit: int = 500) -> int:
         """As `ChannelBackend.sweep`."""
-        ended, _garbage = await self._valkey.fcall("channel_sweep", self._time(), limit)
+        ended, with_objects = await self._calls.plain("channel_sweep", limit)
+        await self._spiller.sweep([channel.decode() for channel in with_objects])
         return int(ended)
-
-    async def _call(self, function: str, channel: str, *args: Argument) -> Reply:
-        name = checked_name(channel)
-        try:
-            return await self._valkey.fcall(function, self._time(), name, *args)
-        except ReplyError as refusal:
-            if str(refusal).startswith(_OUR_REFUSALS):
-                raise
-            raise BackendUnavailableError(
-                f"Valkey refused {function} of {channel!r}: {refusal}"
-            ) from refusal
 
     async def _subscriber(self) -> PubSub:
         async with self._opening:
@@ -162,23 +148,20 @@ class ValkeyChannels:
             return self._pubsub
 
     def _reset(self) -> None:
-        for channel, on_cut in list(self._cut.items()):
+        for channel, on_cut in list(self._on_cut.items()):
             on_cut(channel)
 
     def _name(self, channel: str) -> str:
         return f"{self._valkey.prefix}c:{channel}"
 
-    def _time(self) -> str | int:
-        return "" if self._now is None else round(self._now() * 1000)
 
-
-def _received(channel: str, on_events: OnEvents, body: bytes) -> None:
-    epoch, events = unpacked_run(body)
+def _received(channel: str, on_events: OnEvents, run: bytes) -> None:
+    epoch, events = unpacked_run(run)
     on_events(channel, epoch, events)
 
 
 def _ours(refusal: ReplyError, channel: str, writer: Writer | None) -> TidegateError:
-    if writer is not None and str(refusal).startswith(_STALE):
+    if writer is not None and str(refusal).startswith(STALE):
         return StaleAttemptError(writer.job, writer.fence)
     return ChannelError(
         f"channel {channel!r} remembers 100000 keys, the most it may; "
