@@ -120,6 +120,25 @@ class IllegalTransitionError(UsageError):
         self.state = state
 
 
+class JobFailedError(TidegateError):
+    """A job whose result was asked for ended without one.
+
+    Attributes:
+        job: The job's id.
+        state: How it ended.
+        reason: Why, in words; its record holds more.
+    """
+
+    code = "job_failed"
+
+    def __init__(self, job: str, state: str, reason: str) -> None:
+        because = f": {reason}" if reason else ""
+        super().__init__(f"job {job!r} has no result, it is {state}{because}")
+        self.job = job
+        self.state = state
+        self.reason = reason
+
+
 class BackendUnavailableError(TidegateError):
     """Valkey or the object store did not answer; safe to try again."""
 

@@ -16,7 +16,8 @@ from tidegate.spec import JobSpec, RetrySpec
 
 if TYPE_CHECKING:
     from tidegate.app import Queue
-    from tidegate.client import Client, JobHandle
+    from tidegate.client import Client
+    from tidegate.jobs.handle import JobHandle
 
 P = ParamSpec("P")
 R = TypeVar("R")

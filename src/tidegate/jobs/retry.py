@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from tidegate.errors import DeclarationError
+from tidegate.jobs.context import Fatal
 
 Jitter = Literal["full", "additive", "none"]
 
@@ -48,6 +49,10 @@ class Retry(Struct, frozen=True, kw_only=True):
 
     def after(self, error: BaseException, attempt: int, chance: float) -> float | None:
         """Seconds until the next attempt; None where there is to be none."""
-        if attempt >= self.attempts or not isinstance(error, self.retry_on):
+        if attempt >= self.attempts or not self.is_worth(error):
             return None
         return self.delay(attempt, chance)
+
+    def is_worth(self, error: BaseException) -> bool:
+        """Whether another attempt could do better: one of `retry_on`, and not `Fatal`."""
+        return isinstance(error, self.retry_on) and not isinstance(error, Fatal)

@@ -1,0 +1,224 @@
+"""`RunningJob`: what a handler is given while an attempt runs. See `context.JobContext`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from tidegate.channels.backend import Published, Writer
+from tidegate.channels.event import job_channel
+from tidegate.channels.writer import ChannelWriter
+from tidegate.clock import SYSTEM
+from tidegate.errors import PayloadError, StaleAttemptError
+from tidegate.jobs.attempt import Stop
+from tidegate.jobs.attempt_token import AttemptToken, sign
+from tidegate.jobs.drain import Drain
+from tidegate.jobs.lease import Held
+from tidegate.serde import encoded
+
+if TYPE_CHECKING:
+    from tidegate.client import Client
+
+T = TypeVar("T")
+
+PROGRESS_PAUSE: Final = 0.05
+_REPORT_FIRST: Final = 0.05
+_REPORT_LAST: Final = 1.0
+
+
+class RunningJob:
+    """One attempt, as its handler sees it; closed by the worker before the outcome is settled."""
+
+    def __init__(self, held: Held, client: "Client", *, worker: str, drain: Drain) -> None:
+        self.claim = held.claim
+        self.client = client
+        self.worker = worker
+        self.channel = held.claim.channel or job_channel(held.claim.id)
+        self._held = held
+        self._drain = drain
+        self._writer: ChannelWriter | None = None
+        self._progress = Progress(self)
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def idempotency_key(self) -> str:
+        """As `JobContext.idempotency_key`."""
+        return self.claim.id
+
+    @property
+    def is_draining(self) -> bool:
+        """As `JobContext.is_draining`."""
+        return self._drain.is_on
+
+    @property
+    def drained_by(self) -> float | None:
+        """As `JobContext.drained_by`."""
+        return self._drain.seconds_left
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """As `JobContext.cancel_reason`."""
+        held = self._held
+        return None if held.stop is None else held.reason or held.stop.value
+
+    async def draining(self) -> None:
+        """As `JobContext.draining`."""
+        await self._drain.begun.wait()
+
+    async def publish(
+        self, event: object, *, key: str | None = None, window: float = 300.0
+    ) -> Published | None:
+        """As `JobContext.publish`."""
+        self.check()
+        if key is None:
+            await self._written().write(encoded(event))
+            return None
+        # What was published before it comes before it.
+        await self.flush()
+        return await self.client.channels.backend.append(
+            self.channel, [encoded(event)], writer=self._fenced(), key=key, window=window
+        )
+
+    async def flush(self) -> None:
+        """As `JobContext.flush`."""
+        if self._writer is not None:
+            await self._writer.flush()
+
+    async def progress(self, done: float, *, of: float | None = None, note: str = "") -> None:
+        """As `JobContext.progress`."""
+        self.check()
+        await self._progress.report({"done": done, "of": of, "note": note})
+
+    async def checkpoint(self, value: object) -> None:
+        """As `JobContext.checkpoint`."""
+        self.check()
+        claim = self.claim
+        self.accept(
+            await self.client.queue_backend.checkpoint(claim.id, claim.fence, encoded(value))
+        )
+
+    def checkpointed(self, type_: type[T]) -> T | None:
+        """As `JobContext.checkpointed`."""
+        kept = self.claim.checkpoint
+        return None if kept is None else _decoded(kept, type_, "checkpoint")
+
+    async def once(self, step: str, effect: Callable[[], Awaitable[T]], type_: type[T]) -> T:
+        """As `JobContext.once`."""
+        known = await self.client.queue_backend.recall(self.claim.id, step)
+        if known is None:
+            self.check()
+            outcome = encoded(await effect())
+            known = await self.client.queue_backend.remember(
+                self.claim.id, self.claim.fence, step, outcome
+            )
+            self.accept(known is not None)
+        return _decoded(known or b"null", type_, f"step {step!r}")
+
+    def attempt_token(self, ttl: float = 3600.0) -> str:
+        """As `JobContext.attempt_token`."""
+        token = AttemptToken(
+            self.claim.id, self.claim.fence, self.claim.queue, int(SYSTEM.now() + ttl)
+        )
+        return sign(token, self.client.settings.secret_key)
+
+    async def detach(self) -> None:
+        """As `JobContext.detach`."""
+        await self.flush()
+        self._held.is_detached = True
+        pause = _REPORT_FIRST
+        # The report changes the record in one call of somebody else's; asking for the fence is
+        # how this worker learns of it, and a renewal that finds it gone says so even earlier.
+        while await self.client.queue_backend.holds(self.claim.id, self.claim.fence):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _REPORT_LAST)
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """As `JobContext.wait`."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def close(self) -> None:
+        """Store what is still buffered, so that the end event comes after it.
+
+        Raises:
+            StaleAttemptError: The lease has passed; the rest is dropped.
+        """
+        await self._progress.close()
+        if self._writer is not None:
+            await self._writer.close()
+
+    def check(self) -> None:
+        """Raise StaleAttemptError where this attempt may write no more."""
+        if self._held.stop is Stop.LOST or self._held.is_settled:
+            raise StaleAttemptError(self.claim.id, self.claim.fence)
+
+    def accept(self, is_accepted: bool) -> None:  # noqa: FBT001 - a backend's answer, passed on
+        """Raise StaleAttemptError where the backend refused a write."""
+        if not is_accepted:
+            self._held.ask(Stop.LOST, "a write of this attempt was refused")
+            raise StaleAttemptError(self.claim.id, self.claim.fence)
+
+    def _fenced(self) -> Writer:
+        return Writer(self.claim.id, self.claim.fence)
+
+    def _written(self) -> ChannelWriter:
+        if self._writer is None:
+            self._writer = self.client.channels.writer(self.channel, writer=self._fenced())
+        return self._writer
+
+
+class Progress:
+    """Where an attempt is: the first report goes out at once, later ones 50 ms apart.
+
+    Between two only the latest is kept, and the last is always sent.
+    """
+
+    def __init__(self, job: RunningJob) -> None:
+        self._job = job
+        self._latest: dict[str, object] | None = None
+        self._next = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def report(self, value: dict[str, object]) -> None:
+        """Keep `value`, and send it now or a little later."""
+        self._latest = value
+        now = asyncio.get_running_loop().time()
+        if self._task is not None:
+            return
+        if now >= self._next:
+            await self._send()
+        else:
+            self._task = asyncio.create_task(self._later(self._next - now), name="progress")
+
+    async def close(self) -> None:
+        """Send what has not been sent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
+        if self._latest is not None:
+            await self._send()
+
+    async def _later(self, pause: float) -> None:
+        await asyncio.sleep(pause)
+        self._task = None
+        await self._send()
+
+    async def _send(self) -> None:
+        latest, self._latest = self._latest, None
+        if latest is None:
+            return
+        self._next = asyncio.get_running_loop().time() + PROGRESS_PAUSE
+        job = self._job
+        claim, backend = job.claim, job.client.queue_backend
+        job.accept(await backend.progress(claim.id, claim.fence, encoded(latest)))
+        await job.publish({"type": "progress", **latest})
+
+
+def _decoded(kept: bytes, type_: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(kept, type=type_)
+    except msgspec.MsgspecError as error:
+        raise PayloadError(
+            f"{what}: expected {type_.__name__}, found something else: {error}"
+        ) from error
