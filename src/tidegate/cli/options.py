@@ -1,6 +1,7 @@
 """Options that several verbs share, and what they default to."""
 
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ _NO_APP: Final = (
     'or put app = "module:attribute" under [tool.tidegate] in pyproject.toml'
 )
 
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 data = click.option(
@@ -30,6 +34,18 @@ data = click.option(
 )
 
 app_argument = click.argument("app", required=False, metavar="[APP]")
+
+
+def seconds(text: str) -> float:
+    """The seconds in a duration: `90`, `10s`, `5m`, `2h` or `1d`.
+
+    Raises:
+        BadParameter: It is no duration.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise click.BadParameter(f"expected a duration such as 90, 10s, 5m or 1d, found {text!r}")
+    return float(found[1]) * _UNITS[found[2]]
 
 
 def app_option(function: F) -> F:

@@ -28,6 +28,9 @@ class Running(Struct, frozen=True, kw_only=True):
         target: What it was told to run.
         url: Where people reach it.
         valkey_url: Where its Valkey listens.
+        objects_url: Where its objects are.
+        desk: The socket at which its tasks are asked about.
+        queues: Names of the app's queues.
         started_at: Seconds since the epoch.
     """
 
@@ -36,6 +39,9 @@ class Running(Struct, frozen=True, kw_only=True):
     target: str
     url: str
     valkey_url: str
+    objects_url: str
+    desk: str
+    queues: tuple[str, ...]
     started_at: float
 
 

@@ -9,7 +9,6 @@ import asyncio
 import os
 import socket
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -59,6 +58,7 @@ class Up:
         self._clock = clock
         self._folder = DataFolder(settings.data)
         self._sockets = runtime_folder(settings.data)
+        self._desk = self._sockets / "desk.sock"
         self._stopping = asyncio.Event()
         self._crew: dict[str, Supervised] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -117,10 +117,10 @@ class Up:
         spec = load_app(self._options.target).spec
         if not await self._until_ready():
             return
-        desk = await self._open_desk(held)
+        await self._open_desk(held)
         self._folder.write_running(self._running(spec, url_of(door)))
         held.callback(self._folder.forget_running)
-        for program in self._programs(spec, held, door, desk):
+        for program in self._programs(spec, held, door):
             self._start(group, program)
         if await self._until_ready():
             self._listener.open(url_of(door), self._clock.monotonic() - started)
@@ -131,16 +131,14 @@ class Up:
         self._settings = msgspec.structs.replace(self._settings, valkey_url=server.url)
         self._start(group, programs.valkey(server))
 
-    def _programs(
-        self, spec: AppSpec, held: AsyncExitStack, door: socket.socket, desk: Path
-    ) -> list[Program]:
+    def _programs(self, spec: AppSpec, held: AsyncExitStack, door: socket.socket) -> list[Program]:
         target, settings = self._options.target, self._settings
         paths = {
             service.name: self._sockets / f"service-{index}.sock"
             for index, service in enumerate(spec.services)
         }
         return [
-            programs.control(target, settings, door, services=paths, desk=desk),
+            programs.control(target, settings, door, services=paths, desk=self._desk),
             *(
                 programs.service(
                     target, settings, service, held.enter_context(open_path(paths[service.name]))
@@ -163,16 +161,14 @@ class Up:
         run.add_done_callback(lambda _: self._stopping.set())
         self._runs[program.name] = run
 
-    async def _open_desk(self, held: AsyncExitStack) -> Path:
+    async def _open_desk(self, held: AsyncExitStack) -> None:
         self._launcher = ProcessLauncher(
             self._options.target,
             self._settings,
             logs=self._folder.task_logs,
             keep=(self._lock,),
         )
-        path = self._sockets / "desk.sock"
-        await held.enter_async_context(Desk(self._launcher, path))
-        return path
+        await held.enter_async_context(Desk(self._launcher, self._desk))
 
     async def _until_ready(self) -> bool:
         """Wait for everything started so far; False where `up` is to stop instead."""
@@ -195,6 +191,9 @@ class Up:
             target=self._options.target,
             url=url,
             valkey_url=self._settings.valkey_url,
+            objects_url=self._settings.objects_url,
+            desk=str(self._desk),
+            queues=tuple(queue.name for queue in spec.queues),
             started_at=self._clock.now(),
         )
 

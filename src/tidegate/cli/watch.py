@@ -1,0 +1,77 @@
+"""Following the events of one job from its first to its last."""
+
+import asyncio
+from collections.abc import Callable
+
+from tidegate.channels.backends.valkey import ValkeyChannels
+from tidegate.channels.channel import Channels
+from tidegate.channels.cursor import Cursor
+from tidegate.channels.message import Gap, Message
+from tidegate.channels.subscription import Subscription
+from tidegate.cli.reach import Reach
+from tidegate.errors import UnknownJobError
+from tidegate.jobs.backends.valkey import ValkeyQueues
+from tidegate.jobs.job import TERMINAL, JobRecord
+
+_LOOK_EVERY = 0.2
+
+
+async def watched(reach: Reach, job: str, tell: Callable[[bytes], None]) -> JobRecord:
+    """The record of a job once it has ended, after all its channel's events have been told.
+
+    Raises:
+        UnknownJobError: There is no such job, or its record has expired.
+    """
+    async with (
+        reach.valkey() as valkey,
+        ValkeyQueues(valkey) as queues,
+        ValkeyChannels(valkey) as backend,
+        Channels(backend) as channels,
+    ):
+        record = await _record(queues, job)
+        ending = asyncio.create_task(_ended(queues, job), name="job-ended")
+        try:
+            async with channels.subscribe([record.channel], {record.channel: Cursor()}) as events:
+                await _told(events, ending, backend, record.channel, tell)
+            return await ending
+        finally:
+            ending.cancel()
+
+
+async def _told(
+    events: Subscription,
+    ending: "asyncio.Task[JobRecord]",
+    backend: ValkeyChannels,
+    channel: str,
+    tell: Callable[[bytes], None],
+) -> None:
+    """Tell every event until the job has ended and the log is read to where it then stood."""
+    following = asyncio.ensure_future(anext(events))
+    while not ending.done():
+        await asyncio.wait((following, ending), return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            _tell(following.result(), tell)
+            following = asyncio.ensure_future(anext(events))
+    following.cancel()  # which loses nothing
+    await asyncio.wait((following,))
+    last = (await backend.top(channel)).offset
+    while events.cursors[channel].offset < last:
+        _tell(await anext(events), tell)
+
+
+def _tell(found: Message | Gap, tell: Callable[[bytes], None]) -> None:
+    if isinstance(found, Message):
+        tell(found.data)
+
+
+async def _ended(queues: ValkeyQueues, job: str) -> JobRecord:
+    while (record := await _record(queues, job)).state not in TERMINAL:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_EVERY)
+    return record
+
+
+async def _record(queues: ValkeyQueues, job: str) -> JobRecord:
+    record = await queues.get(job)
+    if record is None:
+        raise UnknownJobError(job)
+    return record
