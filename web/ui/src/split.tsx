@@ -13,13 +13,15 @@ interface SplitProps {
   max: number;
   first: ComponentChildren;
   second: ComponentChildren;
+  /** A pane not shown stays mounted, so that nothing in it starts over. */
+  show?: "both" | "first" | "second";
 }
 
 const STEP = 0.02;
 
 /** Two panes with a bar between them, moved by pointer or arrow keys; a double click resets it. */
 export function Split(props: SplitProps) {
-  const { direction, name, label, initial, min, max } = props;
+  const { direction, name, label, initial, min, max, show = "both" } = props;
   const [share, setShare] = useState(() => clamp(remembered(name) ?? initial, min, max));
   const box = useRef<HTMLDivElement>(null);
   const move = (wanted: number) => {
@@ -32,13 +34,20 @@ export function Split(props: SplitProps) {
     if (bounds) move(shareAt(direction, event, bounds));
   };
   return (
-    <div ref={box} class={`split split-${direction}`} style={{ "--share": `${share * 100}%` }}>
-      <div class="split-first">{props.first}</div>
+    <div
+      ref={box}
+      class={`split split-${direction} split-show-${show}`}
+      style={{ "--share": `${share * 100}%` }}
+    >
+      <div class="split-first" hidden={show === "second"}>
+        {props.first}
+      </div>
       {/* biome-ignore lint/a11y/useSemanticElements: a separator that can be moved has no element. */}
       <div
         class="split-bar"
         role="separator"
         tabIndex={0}
+        hidden={show !== "both"}
         aria-label={label}
         aria-orientation={direction === "row" ? "vertical" : "horizontal"}
         aria-valuenow={Math.round(share * 100)}
@@ -56,7 +65,9 @@ export function Split(props: SplitProps) {
           if (event.currentTarget.hasPointerCapture(event.pointerId)) follow(event);
         }}
       />
-      <div class="split-second">{props.second}</div>
+      <div class="split-second" hidden={show === "first"}>
+        {props.second}
+      </div>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { remembered, searched, stepped, type Walk } from "./history.ts";
 
-const HISTORY = ["git status", "ls", "git push", "ls"];
+const HISTORY = ["git status", "git push", "ls"];
 const fresh = (draft: string): Walk => ({ draft, at: HISTORY.length });
 
 test("walking back goes through entries that begin with what was typed", () => {
@@ -18,8 +18,9 @@ test("walking forth ends at the draft", () => {
   expect(stepped(HISTORY, fresh("gi"), 1)).toBeUndefined();
 });
 
-test("a repeated command is remembered once and blanks not at all", () => {
+test("a repeated command is remembered once, as the newest, and blanks not at all", () => {
   expect(remembered(["ls"], "ls")).toEqual(["ls"]);
+  expect(remembered(["ls", "pwd"], "ls")).toEqual(["pwd", "ls"]);
   expect(remembered(["ls"], "  ")).toEqual(["ls"]);
   expect(remembered(["ls"], "pwd")).toEqual(["ls", "pwd"]);
 });

@@ -3,10 +3,10 @@
 /** Commands kept for walking; the oldest are forgotten. */
 const CAPACITY = 1000;
 
-/** The history with `command` as its newest entry; a repetition moves nothing. */
+/** The history with `command` as its newest entry; each command is in it once. */
 export function remembered(history: readonly string[], command: string): readonly string[] {
   if (command.trim() === "" || history.at(-1) === command) return history;
-  return [...history, command].slice(-CAPACITY);
+  return [...history.filter((entry) => entry !== command), command].slice(-CAPACITY);
 }
 
 /** A walk through earlier commands that begin with what was typed. */

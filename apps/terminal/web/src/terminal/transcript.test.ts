@@ -6,7 +6,7 @@ const AT_START: Cursor = { column: 0, isAlternate: false };
 
 /** What is left to read once colours and modes are taken away. */
 function shown(event: TerminalEvent, cursor = AT_START): string {
-  const text = transcribed(event).map((chunk) =>
+  const text = transcribed(event, "demo").map((chunk) =>
     typeof chunk === "function" ? chunk(cursor) : chunk,
   );
   return text.join("").replace(/\x1b\[[0-9;?!]*[a-zA-Z]/g, "");
@@ -31,7 +31,7 @@ test("a command appears behind its directory, each of its lines on one", () => {
     cwd: "src",
     at: 1,
   };
-  expect(shown(event)).toBe("~/src ❯ for i in 1 2\r\n… do echo $i; done\r\n");
+  expect(shown(event)).toBe("demo ~/src ❯ for i in 1 2\r\n… do echo $i; done\r\n");
 });
 
 test("a command cannot steer the terminal with escape sequences of its own", () => {
@@ -42,7 +42,7 @@ test("a command cannot steer the terminal with escape sequences of its own", () 
     cwd: "",
     at: 1,
   };
-  expect(shown(event)).toBe("~ ❯ echo \ufffd[2J\r\n");
+  expect(shown(event)).toBe("demo ~ ❯ echo \ufffd[2J\r\n");
 });
 
 test("an ending starts on a line of its own when output stopped in the middle of one", () => {
@@ -63,7 +63,7 @@ test("an ending without a code is told with its reason", () => {
 });
 
 test("a program killed on the alternate screen is taken off it", () => {
-  const text = transcribed(exit({ signal: "SIGKILL", code: undefined })).map((chunk) =>
+  const text = transcribed(exit({ signal: "SIGKILL", code: undefined }), "demo").map((chunk) =>
     typeof chunk === "function" ? chunk({ column: 0, isAlternate: true }) : chunk,
   );
   expect(text.join("")).toContain("\x1b[?1049l");
@@ -72,7 +72,7 @@ test("a program killed on the alternate screen is taken off it", () => {
 
 test("bytes that are not text arrive as bytes", () => {
   const event: TerminalEvent = { type: "output", job: "j", data: "/wD+", encoding: "base64" };
-  expect(transcribed(event)).toEqual([Uint8Array.of(255, 0, 254)]);
+  expect(transcribed(event, "demo")).toEqual([Uint8Array.of(255, 0, 254)]);
 });
 
 test("events that are gone are counted", () => {

@@ -27,11 +27,11 @@ const CALM = `\x1b[!p\x1b[?7h${["1000", "1002", "1003", "1004", "1006", "2004"].
 /** Seconds from which a success is worth a line of its own. */
 const LONG_RUN = 2;
 
-/** What `event` adds to the screen, in order. */
-export function transcribed(event: TerminalEvent): readonly Chunk[] {
+/** What `event` adds to the screen of a terminal of `project`, in order. */
+export function transcribed(event: TerminalEvent, project: string): readonly Chunk[] {
   switch (event.type) {
     case "command":
-      return [onFreshLine, commandLine(event)];
+      return [onFreshLine, commandLine(event, project)];
     case "output":
       return [outputOf(event)];
     case "notice":
@@ -65,9 +65,10 @@ function onNormalScreen(cursor: Cursor): string {
   return cursor.isAlternate ? `\x1b[?1049l${CALM}` : CALM;
 }
 
-function commandLine(event: CommandEvent): string {
+function commandLine(event: CommandEvent, project: string): string {
   const [first = "", ...rest] = event.command.split(/\r?\n/).map(printable);
-  const prompt = `${PLAIN}${BOLD_CYAN}${printable(promptPath(event.cwd))}${PLAIN} ${CYAN}❯${PLAIN} `;
+  const place = `${DIM}${printable(project)} ${BOLD_CYAN}${printable(promptPath(event.cwd))}`;
+  const prompt = `${PLAIN}${place}${PLAIN} ${CYAN}❯${PLAIN} `;
   const lines = [`${prompt}${first}`, ...rest.map((line) => `${DIM}…${PLAIN} ${line}`)];
   return `${lines.join("\r\n")}\r\n${SHOW_CURSOR}`;
 }

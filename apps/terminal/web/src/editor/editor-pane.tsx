@@ -1,0 +1,251 @@
+import { Empty, Failed, Icon, type Shortcut, Skeleton, useShortcuts } from "@tidegate/ui";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { fileAddress } from "../api/files.ts";
+import { isMissing, tellFailure, told } from "../failure.ts";
+import { bytesInWords, nameOf } from "../files/tree.ts";
+import type { OpenDocument } from "./document.ts";
+import type { Documents } from "./documents.ts";
+import type { Editor } from "./editor.ts";
+
+interface EditorPaneProps {
+  documents: Documents;
+  canWrite: boolean;
+}
+
+/** The open files in tabs, above the text of the one in front. */
+export function EditorPane({ documents, canWrite }: EditorPaneProps) {
+  useShortcuts(useEditorKeys(documents, canWrite));
+  const shown = documents.shown.value;
+  return (
+    <section class="editor" aria-label="Editor">
+      <header class="tabs-bar">
+        <div class="tabs" role="tablist" aria-label="Open files">
+          {documents.open.value.map((document) => (
+            <FileTab key={document.path} documents={documents} document={document} />
+          ))}
+        </div>
+        <span class="tabs-space" />
+        {shown && <FileControls documents={documents} document={shown} canWrite={canWrite} />}
+      </header>
+      {shown && <Divergent documents={documents} document={shown} />}
+      <div class="editor-body">
+        <TextArea documents={documents} canWrite={canWrite} />
+        {shown && <Unready document={shown} />}
+      </div>
+    </section>
+  );
+}
+
+function FileTab({ documents, document }: { documents: Documents; document: OpenDocument }) {
+  const isShown = documents.shown.value === document;
+  const isDirty = document.isDirty.value;
+  const name = nameOf(document.path);
+  return (
+    <div class={isShown ? "tab tab-shown" : "tab"} role="presentation">
+      <button
+        type="button"
+        role="tab"
+        class="tab-name"
+        aria-selected={isShown}
+        title={document.path}
+        onClick={() => documents.show(document.path)}
+        onAuxClick={(event) => {
+          if (event.button === 1) documents.close(document);
+        }}
+      >
+        <Icon name="file" />
+        <span class="tab-title">{name}</span>
+        {isDirty && (
+          <span class="mark mark-dirty">
+            <span class="visually-hidden">unsaved</span>
+          </span>
+        )}
+      </button>
+      <button
+        type="button"
+        class="tab-close"
+        aria-label={`Close ${name}`}
+        title="Close"
+        onClick={() => documents.close(document)}
+      >
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
+
+interface FileControlsProps extends EditorPaneProps {
+  document: OpenDocument;
+}
+
+function FileControls({ documents, document, canWrite }: FileControlsProps) {
+  const isDirty = document.isDirty.value;
+  const isSaving = document.isSaving.value;
+  return (
+    <>
+      <span class="editor-path">{document.path}</span>
+      <a
+        class="icon-button"
+        href={fileAddress(document.project, document.path)}
+        download={nameOf(document.path)}
+        aria-label="Download"
+        title="Download"
+      >
+        <Icon name="download" />
+      </a>
+      {canWrite && (
+        <button
+          type="button"
+          class="icon-button"
+          aria-label="Save"
+          title="Save (Ctrl S)"
+          disabled={!isDirty || isSaving}
+          onClick={() => void documents.save(document)}
+        >
+          <Icon name="save" />
+        </button>
+      )}
+    </>
+  );
+}
+
+/** Says what happened to the file elsewhere and offers the ways out. */
+function Divergent({ documents, document }: { documents: Documents; document: OpenDocument }) {
+  const { kind } = document.divergence.value;
+  const tryTo = (what: string, work: Promise<unknown>) => {
+    work.catch((error: unknown) => tellFailure(`${document.path} could not be ${what}.`, error));
+  };
+  if (kind === "none") return null;
+  if (kind === "removed") {
+    return (
+      <div class="divergence" role="alert">
+        <span>This file was deleted in the project. Saving writes it again.</span>
+        <button type="button" class="button button-quiet" onClick={() => documents.close(document)}>
+          Close it
+        </button>
+      </div>
+    );
+  }
+  return (
+    <div class="divergence" role="alert">
+      <span>The file changed in the project since you opened it. Your text is not saved.</span>
+      <button
+        type="button"
+        class="button button-quiet"
+        onClick={() => tryTo("overwritten", document.overwrite())}
+      >
+        Keep mine
+      </button>
+      <button
+        type="button"
+        class="button button-quiet"
+        onClick={() => tryTo("read", document.load())}
+      >
+        Take theirs
+      </button>
+      <a
+        class="button button-quiet"
+        href={fileAddress(document.project, document.path)}
+        target="_blank"
+        rel="noreferrer"
+      >
+        Look at theirs
+      </a>
+    </div>
+  );
+}
+
+/** What stands in for the text while there is none. */
+function Unready({ document }: { document: OpenDocument }) {
+  const state = document.state.value;
+  switch (state.kind) {
+    case "ready":
+      return null;
+    case "loading":
+      return (
+        <div class="editor-cover">
+          <Skeleton rows={8} label={`Loading ${document.path}`} />
+        </div>
+      );
+    case "uneditable":
+      return (
+        <div class="editor-cover">
+          <Empty
+            icon="file"
+            title={nameOf(document.path)}
+            actions={
+              <a
+                class="button"
+                href={fileAddress(document.project, document.path)}
+                download={nameOf(document.path)}
+              >
+                <Icon name="download" /> Download
+              </a>
+            }
+          >
+            {state.why} {bytesInWords(state.bytes)}.
+          </Empty>
+        </div>
+      );
+    case "failed":
+      return (
+        <div class="editor-cover">
+          <Failed
+            title={isMissing(state.error) ? "This file is gone" : "This file could not be read"}
+            advice={
+              isMissing(state.error) ? "It was deleted or renamed." : "Try again in a moment."
+            }
+            detail={told(state.error).detail}
+            onRetry={() => void document.load()}
+          />
+        </div>
+      );
+  }
+}
+
+function TextArea({ documents, canWrite }: EditorPaneProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const [editor, setEditor] = useState<Editor>();
+  useEffect(() => {
+    let made: Editor | undefined;
+    let isGone = false;
+    import("./editor.ts").then(
+      (module) => {
+        if (isGone || !host.current) return;
+        made = new module.Editor(host.current, canWrite);
+        setEditor(made);
+      },
+      (error: unknown) => tellFailure("The editor could not be loaded.", error),
+    );
+    return () => {
+      isGone = true;
+      made?.dispose();
+    };
+  }, [canWrite]);
+  const shown = documents.shown.value;
+  const version = shown?.version.value ?? 0;
+  const isReady = shown?.state.value.kind === "ready";
+  useEffect(() => {
+    if (editor && shown && isReady && version > 0) editor.show(shown);
+  }, [editor, shown, isReady, version]);
+  return <div ref={host} class="editor-host" />;
+}
+
+function useEditorKeys(documents: Documents, canWrite: boolean): readonly Shortcut[] {
+  return useMemo(() => {
+    const group = "Editor";
+    const save = () => {
+      const shown = documents.shown.peek();
+      if (shown && canWrite) void documents.save(shown);
+    };
+    const close = () => {
+      const shown = documents.shown.peek();
+      if (shown) documents.close(shown);
+    };
+    return [
+      { keys: "mod+s", does: "Save", group, run: save, isGlobal: true },
+      { keys: "alt+w", does: "Close the file", group, run: close, isGlobal: true },
+      { keys: "mod+f", does: "Find in the file", group },
+    ];
+  }, [documents, canWrite]);
+}
