@@ -53,7 +53,7 @@ TIDEGATE = Contender(
     "tidegate",
     "with_tidegate",
     (),
-    ("python", "-m", "tidegate.runtime.worker", "with_tidegate:app", "noops"),
+    ("python", "-m", "tidegate", "worker", "with_tidegate:app", "noops"),
     "async",
 )
 
