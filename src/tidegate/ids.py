@@ -5,6 +5,7 @@ A job id is 26 characters of Crockford base 32 (as a ULID has them): 48 bits of 
 sort in order, and two jobs enqueued by one producer keep their order in a queue.
 """
 
+import hashlib
 import os
 import threading
 from typing import Final
@@ -51,6 +52,12 @@ class IdSource:
 def _encode(number: int) -> str:
     pairs = _PAIRS
     return "".join([pairs[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+def derived_id(text: str, now: float) -> str:
+    """The id that `text` has at this time: the same from every process that asks."""
+    digest = hashlib.sha256(text.encode()).digest()[:10]
+    return _encode((int(now * 1000) << _RANDOM_BITS) | int.from_bytes(digest, "big"))
 
 
 _SOURCE: Final = IdSource()

@@ -16,8 +16,10 @@ from tidegate.observability.logs import Logger
 
 log = Logger("tidegate.worker")
 
+LANES: Final = 2
 LONGEST_WAIT: Final = 0.001
 LONGEST_HOARD: Final = 0.1
+_WORTH_A_SECOND: Final = 20
 _RETRY: Final = 0.2
 
 Answered = Callable[[Sequence[Settlement], Exchange], None]
@@ -27,8 +29,9 @@ class ClaimLoop:
     """Exchanges outcomes for jobs until it is closed.
 
     It sends at once while slots are idle. While buffered jobs keep them busy it gathers outcomes,
-    up to `Pace.batch` or for 1 ms, because one call for many costs the server a fraction. Buffered
-    jobs that have not started after 0.1 s are handed back for others.
+    up to `Pace.batch` or for 1 ms, because one call for many costs the server a fraction; and it
+    has up to two calls under way, so that the server works on one while this process works on the
+    other. Buffered jobs that have not started after 0.1 s are handed back for others.
 
     Args:
         worker: The worker's id.
@@ -70,14 +73,17 @@ class ClaimLoop:
         self._is_starved = False
         self._must_look = True
         self._due_at: float | None = None
-        self._parked: asyncio.Future[None] | None = None
+        self._under_way = 0
+        self._asked = 0
+        self._parked: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Exchange until closed and the last outcome is sent."""
         try:
-            while not (self._is_closed and not self._holdings.outbox):
-                await self._turn()
+            async with asyncio.TaskGroup() as lanes:
+                for number in range(LANES):
+                    lanes.create_task(self._lane(), name=f"claims-{number}")
         finally:
             await self._sleep.end()
             if self._timer is not None:
@@ -92,12 +98,16 @@ class ClaimLoop:
     def close(self) -> None:
         """Return from `run` once the outcomes settled so far are sent."""
         self._is_closed = True
-        self.wake()
+        for _ in range(LANES):
+            self.wake()
 
     def wake(self) -> None:
         """Look at what there is to send and to claim."""
-        if self._parked is not None and not self._parked.done():
-            self._parked.set_result(None)
+        while self._parked:
+            parked = self._parked.pop()
+            if not parked.done():
+                parked.set_result(None)
+                return
 
     def settled(self) -> None:
         """An outcome has been added; called for every job, so it is short."""
@@ -111,15 +121,35 @@ class ClaimLoop:
         self._timer = None
         self.wake()
 
-    async def _turn(self) -> None:
-        self._return_hoard()
-        limit = self._room()
-        if not (limit or self._holdings.outbox or self._must_look):
-            await self._park()
-            return
+    async def _lane(self) -> None:
+        while not (self._is_closed and not self._holdings.outbox):
+            self._return_hoard()
+            limit = self._room()
+            if self._has_cause(limit):
+                await self._exchange(limit)
+            else:
+                await self._park()
+
+    def _has_cause(self, limit: int) -> bool:
+        outcomes = len(self._holdings.outbox)
+        if self._under_way:
+            return outcomes >= max(_WORTH_A_SECOND, self._pace.batch)
+        return bool(limit or outcomes or self._must_look)
+
+    def _room(self) -> int:
+        if not self._is_claiming:
+            return 0
+        # Starved, it asks only where it has something to say anyway, or was woken.
+        if self._is_starved and not (self._holdings.outbox or self._must_look):
+            return 0
+        return room(self._slots, self._pace.buffer, self._holdings.open + self._asked)
+
+    async def _exchange(self, limit: int) -> None:
         self._must_look = False
         settle = self._holdings.taken()
         sent = self._clock.monotonic()
+        self._under_way += 1
+        self._asked += limit
         try:
             answer = await self._backend.exchange(
                 self._worker, settle=settle, queues=self._queues, limit=limit
@@ -128,15 +158,10 @@ class ClaimLoop:
             await self._wait_out(settle, error)
         else:
             self._take(answer, settle, limit, sent)
+        finally:
+            self._under_way -= 1
+            self._asked -= limit
         self.turned_at = self._clock.monotonic()
-
-    def _room(self) -> int:
-        if not self._is_claiming:
-            return 0
-        # Starved, it asks only where it has something to say anyway, or was woken.
-        if self._is_starved and not (self._holdings.outbox or self._must_look):
-            return 0
-        return room(self._slots, self._pace.buffer, self._holdings.open)
 
     def _return_hoard(self) -> None:
         ready = self._holdings.ready
@@ -147,14 +172,15 @@ class ClaimLoop:
     async def _park(self) -> None:
         """Sleep until an outcome is added, the server has news, or buffered jobs grow old."""
         loop = asyncio.get_running_loop()
-        self._parked = loop.create_future()
+        parked: asyncio.Future[None] = loop.create_future()
+        self._parked.append(parked)
         ageing = loop.call_later(LONGEST_HOARD, self.wake) if self._holdings.ready else None
-        has_room = self._is_starved and self._is_claiming
-        self._sleep.begin(self._slept, has_room=has_room, until=self._due_at)
+        if not self._under_way:
+            has_room = self._is_starved and self._is_claiming
+            self._sleep.begin(self._slept, has_room=has_room, until=self._due_at)
         try:
-            await self._parked
+            await parked
         finally:
-            self._parked = None
             if ageing is not None:
                 ageing.cancel()
 

@@ -60,7 +60,7 @@ log = Logger("tidegate.worker")
 STUCK_AFTER: Final = 60.0
 STUCK_STATUS: Final = 70
 STOP_GRACE: Final = 5.0
-_YIELD_EVERY: Final = 32
+_YIELD_EVERY: Final = 16
 _IDLE_LOOKS: Final = 8
 _FIRST_MET: Final = "tidegate:first-met"
 
