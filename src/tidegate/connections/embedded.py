@@ -17,7 +17,8 @@ from tidegate.connections.address import Address
 from tidegate.connections.link import open_link
 from tidegate.errors import BackendUnavailableError
 
-_READY_TIMEOUT: Final = 10.0
+# Reading a large append-only file takes a while; a server that ended is noticed at once.
+_READY_TIMEOUT: Final = 60.0
 _STOP_TIMEOUT: Final = 10.0
 
 
@@ -73,7 +74,7 @@ class EmbeddedValkey:
         """Start the server and wait until it answers.
 
         Raises:
-            BackendUnavailableError: It did not answer within 10 s; its log is in the folder.
+            BackendUnavailableError: It did not answer within 60 s; its log is in the folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
@@ -96,14 +97,23 @@ class EmbeddedValkey:
         address = Address(path=str(self.socket))
         try:
             async with asyncio.timeout(_READY_TIMEOUT):
-                while not self.socket.exists():
+                while not await self._answers(address):
                     self._check_alive()
                     await asyncio.sleep(0.005)
-                (await open_link(address, name="tidegate-start")).close()
-        except (TimeoutError, BackendUnavailableError) as error:
+        except TimeoutError as error:
             raise BackendUnavailableError(
                 f"the embedded Valkey did not start; see {self.folder / 'valkey.log'}"
             ) from error
+
+    async def _answers(self, address: Address) -> bool:
+        # The socket is there a moment before the server listens on it.
+        if not self.socket.exists():
+            return False
+        try:
+            (await open_link(address, name="tidegate-start")).close()
+        except BackendUnavailableError:
+            return False
+        return True
 
     def _check_alive(self) -> None:
         if self.process is not None and self.process.returncode is not None:
