@@ -39,11 +39,13 @@ local function app_epoch(prefix)
   return call('HGET', prefix .. 'meta', 'epoch') or '0'
 end
 
--- Whether this attempt of a job may still write. A lease that has passed is refused although no sweep
--- has run; fields of the record: jobs/backends/valkey.lua.
+-- Whether this attempt of a job may still write. `leases` says of every running job
+-- '<fence> <until ms> …' (the rest: jobs/backends/valkey.lua); a lease that has passed is refused
+-- although no sweep has run.
 local function fence_holds(prefix, job, fence, now)
-  local record = call('HMGET', prefix .. 'j:' .. job, 's', 'f', 'lu')
-  return record[1] == 'running' and record[2] == tostring(fence) and tonumber(record[3]) > now
+  local lease = call('HGET', prefix .. 'leases', job)
+  local held, ends = string.match(lease or '', '^(%d+) (%d+) ')
+  return held == tostring(fence) and tonumber(ends) > now
 end
 
 -- A right held until a stored time, never by a TTL: leader, lock. Answers 1 when `owner` holds it.

@@ -197,7 +197,7 @@ class ValkeyQueues:
 
     async def get(self, job: str) -> JobRecord | None:
         """As `QueueBackend.get`."""
-        fields = await self._valkey.call("HGETALL", self._record(job))
+        fields = await self._call("show", job)
         return record(job, fields) if fields else None
 
     async def browse(
@@ -206,10 +206,7 @@ class ValkeyQueues:
         """As `QueueBackend.browse`. A page may be short of `limit` and yet not be the last."""
         after, flat = await self._call("browse", queue, state or "", cursor or "", limit)
         each = iter(flat)
-        jobs = [
-            record(job.decode(), dict(zip(*[iter(fields)] * 2, strict=True)))
-            for job, fields in zip(each, each, strict=True)
-        ]
+        jobs = [record(job.decode(), fields) for job, fields in zip(each, each, strict=True)]
         return Page(jobs=jobs, cursor=after.decode() or None)
 
     async def cancel(self, job: str, reason: str) -> State:

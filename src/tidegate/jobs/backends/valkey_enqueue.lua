@@ -133,10 +133,10 @@ register('enqueue', function(keys, args)
           fields[n + 1], fields[n + 2] = 'o', text
         end
         call('HSET', record, unpack(fields))
-        batch_add(batch, all, score, id)
+        batch_two(batch, 'ZADD', all, score, id)
         created[queue] = (created[queue] or 0) + 1
         if not options then
-          batch_add(batch, ready, score, id)
+          batch_two(batch, 'ZADD', ready, score, id)
           woken[queue] = true
         elseif place(prefix, {id = id, queue = queue, lane = lane, options = options}, score, now) then
           woken[queue] = true

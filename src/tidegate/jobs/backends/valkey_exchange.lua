@@ -1,25 +1,18 @@
 -- Exchange: settle attempts and claim jobs, one call for a whole batch of each.
 
--- Settlements. One is five arguments: verb, job, fence, body, end event. Each takes the call's
--- `tally`: the batch of set commands, and by queue what ended well.
-
-local function retry(prefix, job, delay, now)
-  call('HSET', prefix .. 'j:' .. job.id, 'a', job.attempt + 1)
-  return_at(prefix, job, now + delay, now)
-end
+-- Settlements. One is five arguments: verb, job, fence, body, end event.
 
 local settle = {}
 
 -- verb 'F' or 'F<ms to the retry>'; body: the error.
 function settle.F(prefix, job, detail, body, given, now)
-  call('HSET', prefix .. 'j:' .. job.id, 'er', with_error(job.errors, body))
+  call('HSET', prefix .. 'j:' .. job.id, 'er', with_error(job.errors, body), 'a', job.failures + 1)
   stop_running(prefix, job)
   if job.cancel then
     finish(prefix, job, 'cancelled', job.cancel, now)
   elseif detail ~= '' then
-    retry(prefix, job, tonumber(detail), now)
+    return_at(prefix, job, now + tonumber(detail), now)
   else
-    call('HSET', prefix .. 'j:' .. job.id, 'a', job.attempt + 1)
     finish(prefix, job, 'dead', 'failed', now, given)
   end
 end
@@ -46,46 +39,60 @@ function settle.X(prefix, job, _, body, given, now)
   finish(prefix, job, 'cancelled', body, now, given)
 end
 
--- verb 'C'; body: the result. The one that must be fast: one read, one write, shared set commands.
-local function complete(prefix, record, id, queue, policy, options, result, given, now, tally)
-  local call = redis.call
+-- verb 'C'; body: the result. The one that must be fast: no read, one write, the rest shared.
+-- Answers whether it may have a channel of its own.
+local function complete(prefix, id, lease, result, given, now, tally)
+  local fence, queue, keep, has_options = string.match(lease, '^(%d+) %d+ (%S+) (%S+) (%d)')
+  local record, batch = prefix .. 'j:' .. id, tally.batch
   if result == '' then
-    call('HSET', record, 's', 'succeeded', 'fi', now)
+    redis.call('HSET', record, 's', 'succeeded', 'f', fence, 'ls', lease, 'fi', now)
   else
-    call('HSET', record, 's', 'succeeded', 'fi', now, 'rs', result)
+    redis.call('HSET', record, 's', 'succeeded', 'f', fence, 'ls', lease, 'fi', now, 'rs', result)
   end
-  batch_remove(tally.batch, prefix .. 'running:' .. queue, id)
-  batch_add(tally.batch, prefix .. 'ended:' .. queue, now + policy.keep * 1000, id)
+  batch_one(batch, 'HDEL', prefix .. 'leases', id)
+  batch_one(batch, 'ZREM', prefix .. 'running:' .. queue, id)
+  batch_two(batch, 'ZADD', prefix .. 'ended:' .. queue, now + keep * 1000, id)
   tally.succeeded[queue] = (tally.succeeded[queue] or 0) + 1
-  local channel
-  if options then
-    options = cjson.decode(options)
-    channel = options.channel
+  if has_options == '1' then
+    local more = call('HMGET', record, 'o', 'ae', 'po')
+    local options = cjson.decode(more[1])
     if options.affinity then
-      affinity_stopped(prefix, queue, options.affinity, call('HGET', record, 'ae'))
+      affinity_stopped(prefix, queue, options.affinity, more[2])
     end
     let_go(prefix, queue, id, options, now)
+    publish_end(prefix, id, options.channel, given, policy_of(more[3]), 'succeeded', nil, now)
+  else
+    tally.plain[#tally.plain + 1] = id
+    tally.ends[#tally.ends + 1] = given
   end
-  publish_end(prefix, id, channel, given, policy, 'succeeded', nil, now)
 end
 
 local function settle_one(prefix, verb, id, fence, body, given, now, tally)
-  local record = prefix .. 'j:' .. id
-  local v = redis.call('HMGET', record, 's', 'f', 'lu', 'q', 'po', 'o', 'cx')
-  if v[1] ~= 'running' or v[2] ~= fence or tonumber(v[3]) <= now then
+  local lease = tally.leases[id]
+  local held, ends = string.match(lease or '', '^(%d+) (%d+) ')
+  if held ~= fence or tonumber(ends) <= now then
     return '0'
   end
+  tally.leases[id] = nil -- settled once
   if verb == 'C' then
-    if v[7] then
-      redis.call('HDEL', prefix .. 'cancels:' .. redis.call('HGET', record, 'w'), id)
-    end
-    complete(prefix, record, id, v[4], policy_of(v[5]), v[6], body, given, now, tally)
+    complete(prefix, id, lease, body, given, now, tally)
   else
     local job = load(prefix, id)
     settle[string.sub(verb, 1, 1)](prefix, job, string.sub(verb, 2), body, given, now)
     tally.touched[job.queue] = true
   end
   return '1'
+end
+
+-- The ends of plain jobs. Nearly always none of them ever wrote, which one question settles.
+local function publish_ends(prefix, tally, now)
+  if channels_existing(prefix, 'job:', tally.plain) == 0 then
+    return
+  end
+  for i, id in ipairs(tally.plain) do
+    local policy = policy_of(call('HGET', prefix .. 'j:' .. id, 'po'))
+    publish_end(prefix, id, nil, tally.ends[i], policy, 'succeeded', nil, now)
+  end
 end
 
 -- A place has become free in queues that bound how many run: whoever waits may come.
@@ -98,18 +105,32 @@ local function wake_bounded(prefix, queues)
   end
 end
 
+local function leases_of(prefix, args, first)
+  local ids = {}
+  for i = first + 1, #args, 5 do
+    ids[#ids + 1] = args[i]
+  end
+  local found, leases = call('HMGET', prefix .. 'leases', unpack(ids)), {}
+  for i, id in ipairs(ids) do
+    leases[id] = found[i] or nil
+  end
+  return leases
+end
+
 -- Settles args[first...]; answers a string of 1 (accepted) and 0 (refused).
 local function settle_all(prefix, args, first, now)
   if #args < first then
     return ''
   end
-  local tally = {batch = new_batch(), succeeded = {}, touched = {}}
+  local tally = {leases = leases_of(prefix, args, first), batch = new_batch(), succeeded = {},
+    touched = {}, plain = {}, ends = {}}
   local accepted = {}
   for i = first, #args, 5 do
     accepted[#accepted + 1] = settle_one(prefix, args[i], args[i + 1], args[i + 2], args[i + 3],
       args[i + 4], now, tally)
   end
   flush(tally.batch)
+  publish_ends(prefix, tally, now)
   for queue, jobs in pairs(tally.succeeded) do
     count(prefix, queue, 'succeeded', jobs, now)
     tally.touched[queue] = true
@@ -171,47 +192,52 @@ local function charge(prefix, queue, settings, started, now)
   return tat + interval * (1 - settings.burst)
 end
 
--- A claim as the worker reads it: eight elements; the last is what most jobs do not have.
-local CLAIM = 8
+-- The affinity of a job that starts: its epoch, or nothing where another worker owns it and the job
+-- now waits for that one.
+local function enter_affinity(prefix, take, id, affinity, ready_at)
+  local epoch, owner = own_affinity(prefix, take.queue, affinity, take.worker, take.now)
+  if not epoch then
+    bind(prefix, take.queue, affinity, owner, ready_at, id)
+    return nil
+  end
+  call('HINCRBY', prefix .. 'owner:' .. take.queue .. ':' .. affinity, 'n', 1)
+  call('HSET', prefix .. 'j:' .. id, 'ae', epoch)
+  return epoch
+end
 
 -- Starts one job popped from a queue; answers whether it was claimed. It is not where its deadline
--- to start has passed, or where another worker owns its affinity and it now waits for that one.
+-- to start has passed, or where it has to wait for the owner of its affinity.
 local function start(prefix, take, id, ready_at, lane)
-  local call = redis.call
-  local record, queue, now = prefix .. 'j:' .. id, take.queue, take.now
-  local v = call('HMGET', record, 'f', 'e', 't', 'po', 'o', 'a', 'c', 'cp', 'fb')
-  if not v[2] then
+  local v = redis.call('HMGET', prefix .. 'j:' .. id, 'e', 't', 'po', 'o', 'f', 'a', 'c')
+  local envelope, options, fence = v[1], v[4], v[5]
+  if not envelope then
     return false
   end
-  local options, epoch
-  if v[5] then
-    options = cjson.decode(v[5])
-    if options.start and tonumber(v[3]) + options.start <= now then
-      finish(prefix, load(prefix, id), 'expired', 'not started in time', now)
+  local rare = false
+  if options or fence or v[6] or v[7] then
+    local told, epoch = options_of(options), 0
+    if told.start and tonumber(v[2]) + told.start <= take.now then
+      finish(prefix, load(prefix, id), 'expired', 'not started in time', take.now)
       return false
     end
-    if options.affinity then
-      local owner
-      epoch, owner = own_affinity(prefix, queue, options.affinity, take.worker, now)
+    if told.affinity then
+      epoch = enter_affinity(prefix, take, id, told.affinity, ready_at)
       if not epoch then
-        bind(prefix, queue, options.affinity, owner, ready_at, id)
         return false
       end
-      call('HINCRBY', prefix .. 'owner:' .. queue .. ':' .. options.affinity, 'n', 1)
-      call('HSET', record, 'ae', epoch)
     end
+    local more = call('HMGET', prefix .. 'j:' .. id, 'cp', 'fb')
+    rare = {options, v[6], v[7], more[1], more[2], epoch}
   end
-  local fence, lease_until = tonumber(v[1] or 0) + 1, now + take.lease
-  call('HSET', record, 's', 'running', 'f', fence, 'lu', lease_until, 'w', take.worker, 'st', now,
-    'rt', ready_at)
-  local claims, running = take.claims, take.running
-  local n, r = #claims, #running
-  running[r + 1], running[r + 2] = lease_until, id
-  claims[n + 1], claims[n + 2], claims[n + 3] = id, v[2], v[4]
+  fence = (fence or 0) + 1
+  local claims, running, leases, n, r = take.claims, take.running, take.leases, #take.claims,
+    #take.running
+  running[r + 1], running[r + 2] = take.lease_until, id
+  leases[r + 1], leases[r + 2] = id, fence .. take.head .. policy_of(v[3]).keep
+    .. (options and ' 1 ' or ' 0 ') .. take.tail .. ready_at .. ' ' .. take.worker
+  claims[n + 1], claims[n + 2], claims[n + 3] = id, envelope, v[3]
   claims[n + 4], claims[n + 5] = take.index * 256 + lane, fence
-  claims[n + 6], claims[n + 7] = tonumber(v[3]), tonumber(ready_at)
-  claims[n + 8] = (v[5] or v[6] or v[7] or v[8] or v[9])
-    and {v[5], v[6], v[7], v[8], v[9], epoch or 0} or false
+  claims[n + 6], claims[n + 7], claims[n + 8] = tonumber(v[2]), tonumber(ready_at), rare
   return true
 end
 
@@ -337,54 +363,87 @@ local function extend_word(prefix, worker, lease, now)
   call('ZADD', prefix .. 'workers', 'GT', now + lease, worker)
 end
 
+-- Jobs of a worker that are asked to cancel, and why; those it has settled are forgotten.
+local function cancels_of(prefix, worker)
+  local asked, still = call('HGETALL', prefix .. 'cancels:' .. worker), {}
+  for i = 1, #asked, 2 do
+    local lease = parsed(call('HGET', prefix .. 'leases', asked[i]))
+    if lease and lease.worker == worker then
+      still[#still + 1], still[#still + 2] = asked[i], asked[i + 1]
+    else
+      call('HDEL', prefix .. 'cancels:' .. worker, asked[i])
+    end
+  end
+  return still
+end
+
+local function take_from(prefix, queue, index, worker, limit, now, claims)
+  local settings = settings_of(prefix, queue)
+  local free, next_start = room(prefix, queue, settings, limit, now)
+  local lease_until = now + settings.lease
+  return {
+    queue = queue, index = index, settings = settings, room = free, started = 0, worker = worker,
+    now = now, claims = claims, running = {}, leases = {}, lease_until = lease_until,
+    head = ' ' .. lease_until .. ' ' .. queue .. ' ', tail = now .. ' ',
+    next_start = next_start or 0,
+  }
+end
+
+-- What one queue's claims have in common is written at once.
+local function give(prefix, take, full)
+  call_in_chunks('ZADD', prefix .. 'running:' .. take.queue, take.running)
+  call_in_chunks('HSET', prefix .. 'leases', take.leases)
+  take.next_start = math.max(take.next_start,
+    charge(prefix, take.queue, take.settings, take.started, take.now))
+  -- What is left is for the next worker, unless nobody may start it yet.
+  if (take.room > 0 or full) and not take.settings.paused
+    and waiting(prefix, take.queue, take.settings.lanes) > 0 then
+    call('ZADD', prefix .. 'wake:q:' .. take.queue, 0, '1')
+  end
+end
+
+-- The next time at which there is something to claim although nobody enqueues.
+local function next_time(prefix, takes, now)
+  local soonest = math.huge
+  for _, take in ipairs(takes) do
+    local due = call('ZRANGE', prefix .. 'due:' .. take.queue, 0, 0, 'WITHSCORES')[2]
+    soonest = math.min(soonest, tonumber(due) or math.huge)
+    if take.next_start > now then
+      soonest = math.min(soonest, take.next_start)
+    end
+  end
+  return soonest < math.huge and math.max(0, math.ceil(soonest - now)) or -1
+end
+
+local function claim(prefix, takes, limit)
+  local started = 0
+  for _, take in ipairs(takes) do
+    take.started = claim_bound(prefix, take, math.min(take.room, limit - started))
+    take.room, started = take.room - take.started, started + take.started
+  end
+  return started + claim_ready(prefix, takes, limit - started)
+end
+
 -- args: time, worker, limit, how many queues, the queues, the settlements.
 -- Answers which settlements were accepted, claims, ms to the next due job (-1: none), affinities
 -- wanted back, jobs asked to cancel with reasons.
 register('exchange', function(keys, args)
   local prefix, now, worker, limit = keys[1], time_ms(args[1]), args[2], tonumber(args[3])
-  local queues = tonumber(args[4])
+  local queues, claims, takes, lease = tonumber(args[4]), {}, {}, 0
   local accepted = settle_all(prefix, args, 5 + queues, now)
-
-  local claims, takes, lease, next_due, started = {}, {}, 0, math.huge, 0
-  for index = 1, queues do
-    local queue = args[4 + index]
-    promote(prefix, queue, CHUNK, now)
-    local settings = settings_of(prefix, queue)
-    local free, next_start = room(prefix, queue, settings, limit, now)
-    takes[index] = {queue = queue, index = index - 1, settings = settings, lease = settings.lease,
-      room = free, started = 0, worker = worker, now = now, claims = claims, running = {}}
-    lease = math.max(lease, settings.lease)
-    local due = call('ZRANGE', prefix .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
-    next_due = math.min(next_due, tonumber(due) or math.huge, next_start or math.huge)
+  if queues == 0 then
+    return {accepted, claims, -1, {}, cancels_of(prefix, worker)}
   end
-  if queues > 0 then
-    extend_word(prefix, worker, lease, now)
+  for i = 1, queues do
+    promote(prefix, args[4 + i], CHUNK, now)
+    takes[i] = take_from(prefix, args[4 + i], i - 1, worker, limit, now, claims)
+    lease = math.max(lease, takes[i].settings.lease)
   end
-
-  if limit > 0 then
-    for _, take in ipairs(takes) do
-      take.started = claim_bound(prefix, take, math.min(take.room, limit - started))
-      take.room, started = take.room - take.started, started + take.started
-    end
-    started = started + claim_ready(prefix, takes, limit - started)
-  end
+  extend_word(prefix, worker, lease, now)
+  local started = claim(prefix, takes, limit)
   for _, take in ipairs(takes) do
-    call_in_chunks('ZADD', prefix .. 'running:' .. take.queue, take.running)
-    local next_start = charge(prefix, take.queue, take.settings, take.started, now)
-    if next_start > now then
-      next_due = math.min(next_due, next_start)
-    end
-    -- What is left is for the next worker, unless nobody may start it yet.
-    if (take.room > 0 or limit == started) and not take.settings.paused
-      and waiting(prefix, take.queue, take.settings.lanes) > 0 then
-      call('ZADD', prefix .. 'wake:q:' .. take.queue, 0, '1')
-    end
+    give(prefix, take, started == limit)
   end
-
-  local wanted = {}
-  if queues > 0 and started == limit then
-    wanted = wanted_of(prefix, worker, takes)
-  end
-  next_due = next_due < math.huge and math.max(0, math.ceil(next_due - now)) or -1
-  return {accepted, claims, next_due, wanted, call('HGETALL', prefix .. 'cancels:' .. worker)}
+  local wanted = started == limit and wanted_of(prefix, worker, takes) or {}
+  return {accepted, claims, next_time(prefix, takes, now), wanted, cancels_of(prefix, worker)}
 end)

@@ -19,11 +19,30 @@ local function merge_metrics(prefix, text)
   end
 end
 
+-- Renews what of args[first...] (job and fence in turn) is still held; answers a letter for each.
+local function renew_leases(prefix, args, first, asked, lease_of, now)
+  local batch, verdicts = new_batch(), {}
+  for i = first, #args, 2 do
+    local id, verdict = args[i], 'l'
+    local lease = parsed(call('HGET', prefix .. 'leases', id))
+    if lease and lease.fence == tonumber(args[i + 1]) and lease.ends > now then
+      local ends = now + lease_of(lease.queue)
+      batch_two(batch, 'HSET', prefix .. 'leases', id,
+        (string.gsub(lease.text, '^(%d+) %d+ ', '%1 ' .. ends .. ' ')))
+      batch_two(batch, 'ZADD', prefix .. 'running:' .. lease.queue, ends, id)
+      verdict = asked[id] and 'c' or 'o'
+    end
+    verdicts[#verdicts + 1] = verdict
+  end
+  flush(batch)
+  return table.concat(verdicts)
+end
+
 -- args: time, worker, report, metrics, how many queues, the queues, then job and fence in turn.
 -- Answers a letter per job, then job and reason of each that is asked to cancel.
 register('renew', function(keys, args)
   local prefix, now, worker, queues = keys[1], time_ms(args[1]), args[2], tonumber(args[5])
-  local leases, longest, batch, verdicts, reasons = {}, 0, new_batch(), {}, {}
+  local leases, longest = {}, 0
   local function lease_of(queue)
     leases[queue] = leases[queue] or settings_of(prefix, queue).lease
     longest = math.max(longest, leases[queue])
@@ -32,22 +51,8 @@ register('renew', function(keys, args)
   for i = 6, 5 + queues do
     lease_of(args[i])
   end
-  for i = 6 + queues, #args, 2 do
-    local id, fence, verdict = args[i], args[i + 1], 'l'
-    local v = call('HMGET', prefix .. 'j:' .. id, 's', 'f', 'lu', 'q', 'cx')
-    if v[1] == 'running' and v[2] == fence and tonumber(v[3]) > now then
-      local lease_until = now + lease_of(v[4])
-      call('HSET', prefix .. 'j:' .. id, 'lu', lease_until)
-      batch_add(batch, prefix .. 'running:' .. v[4], lease_until, id)
-      verdict = 'o'
-      if v[5] then
-        verdict = 'c'
-        reasons[#reasons + 1], reasons[#reasons + 2] = id, v[5]
-      end
-    end
-    verdicts[#verdicts + 1] = verdict
-  end
-  flush(batch)
+  local cancels = cancels_of(prefix, worker)
+  local verdicts = renew_leases(prefix, args, 6 + queues, as_table(cancels), lease_of, now)
   extend_word(prefix, worker, longest, now)
   if args[3] ~= '' then
     call('HSET', prefix .. 'reports', worker, args[3])
@@ -55,7 +60,7 @@ register('renew', function(keys, args)
   if args[4] ~= '' then
     merge_metrics(prefix, args[4])
   end
-  return {table.concat(verdicts), reasons}
+  return {verdicts, cancels}
 end)
 
 local function free_affinities(prefix, worker)
@@ -130,8 +135,8 @@ register('cancel', function(keys, args)
   end
   if job.state == 'running' then
     call('HSET', prefix .. 'j:' .. job.id, 'cx', reason)
-    call('HSET', prefix .. 'cancels:' .. job.worker, job.id, reason)
-    wake_worker(prefix, job.worker)
+    call('HSET', prefix .. 'cancels:' .. job.lease.worker, job.id, reason)
+    wake_worker(prefix, job.lease.worker)
   end
   return {job.state, job.state}
 end)
@@ -151,7 +156,7 @@ local function redrive(prefix, id, now)
     call('ZREM', prefix .. job.state .. ':' .. queue, id)
   end
   call('ZREM', prefix .. 'ended:' .. queue, id)
-  call('HDEL', record, 'a', 'c', 'fi', 're', 'cx', 'du', 'hd', 'lu', 'st')
+  call('HDEL', record, 'a', 'c', 'fi', 're', 'cx', 'du', 'hd', 'ls')
   call('HSET', record, 's', 'ready', 'fb', job.fence)
   options.start, options.due, job.due = nil, nil, nil
   if job.policy and call('HEXISTS', record, 'o') == 1 then
@@ -193,7 +198,7 @@ local function crashed(prefix, id, now)
   if job.cancel then
     return finish(prefix, job, 'cancelled', job.cancel, now)
   end
-  local reason = 'worker ' .. job.worker .. ' stopped renewing its lease'
+  local reason = 'worker ' .. job.lease.worker .. ' stopped renewing its lease'
   if job.policy.on_crash == 'fail' then
     return finish(prefix, job, 'dead', reason, now)
   end
@@ -325,14 +330,6 @@ local function rate_of(ring, what, now)
   return tostring(total / 60)
 end
 
-local function as_table(flat)
-  local pairs_of = {}
-  for i = 1, #flat, 2 do
-    pairs_of[flat[i]] = flat[i + 1]
-  end
-  return pairs_of
-end
-
 local function oldest_ms(prefix, queue, lanes, now)
   local oldest = now
   for lane = 0, lanes - 1 do
@@ -368,6 +365,20 @@ register('workers', function(keys, args)
   return reports
 end)
 
+-- A record and the lease, if it runs, as one flat list; empty where there is no record.
+local function shown(prefix, id)
+  local record = call('HGETALL', prefix .. 'j:' .. id)
+  local lease = #record > 0 and call('HGET', prefix .. 'leases', id)
+  if lease then
+    record[#record + 1], record[#record + 2] = 'lease', lease
+  end
+  return record
+end
+
+register('show', function(keys, args)
+  return shown(keys[1], args[2])
+end)
+
 local SETS_OF = {
   pending = {'pending:'}, scheduled = {'due:'}, running = {'running:'}, dead = {'dead:'},
   quarantined = {'quarantined:'},
@@ -401,7 +412,7 @@ register('browse', function(keys, args)
       local id, place = page[i], page[i + 1]
       -- Members of one score come in descending order; up to `last` they were answered before.
       if not (last and place == score and id >= last) and #found < 2 * limit then
-        local record = call('HGETALL', prefix .. 'j:' .. id)
+        local record = shown(prefix, id)
         seen = seen + 1
         if #record > 0 and (not look or as_table(record).s == state) then
           found[#found + 1], found[#found + 2] = id, record

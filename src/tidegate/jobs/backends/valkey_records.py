@@ -6,7 +6,7 @@ fields of its own, absent where it is the default; `valkey.lua` lists them.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -205,14 +205,32 @@ def _with_history(claim: Claim, rare: Sequence[Any]) -> Claim:
     )
 
 
-def record(job: str, fields: Fields) -> JobRecord:
-    """A job's record as people read it."""
+class _Lease(NamedTuple):
+    """A lease as the functions write it; the last one, or the one it runs under."""
+
+    fence: int = 0
+    until: float | None = None
+    started_at: float | None = None
+    worker: str | None = None
+
+    @classmethod
+    def parse(cls, text: bytes) -> "_Lease":
+        fence, until, _queue, _keep, _options, started, _ready, worker = text.split(b" ", 7)
+        return cls(int(fence), int(until) / 1000, int(started) / 1000, worker.decode())
+
+
+def record(job: str, flat: Sequence[bytes]) -> JobRecord:
+    """A job's record as people read it, from its fields and their values in turn."""
+    each = iter(flat)
+    fields = dict(zip(each, each, strict=True))
     envelope = _decode_envelope(fields[b"e"])
     options = _decode_options(fields.get(b"o", b"{}"))
-    state = State(fields[b"s"].decode())
-    waits = state in {State.PENDING, State.SCHEDULED}
-    runs = state is State.RUNNING
-    enqueued_at = _seconds(fields, b"t") or 0.0
+    runs = b"lease" in fields
+    state = State.RUNNING if runs else State(fields[b"s"].decode())
+    last = fields.get(b"lease") or fields.get(b"ls")
+    lease = _Lease.parse(last) if last else _Lease()
+    fence = lease.fence if runs else _number(fields, b"f")
+    enqueued_at = int(fields[b"t"]) / 1000
     return JobRecord(
         id=job,
         queue=fields[b"q"].decode(),
@@ -220,19 +238,19 @@ def record(job: str, fields: Fields) -> JobRecord:
         state=state,
         attempt=_number(fields, b"a") + (state in {State.RUNNING, State.SUCCEEDED}),
         crashes=_number(fields, b"c"),
-        deliveries=_number(fields, b"f") - _number(fields, b"fb"),
+        deliveries=fence - _number(fields, b"fb"),
         enqueued_at=enqueued_at,
         channel=options.channel or job_channel(job),
         lane=_number(fields, b"l"),
         key=options.key,
         affinity=options.affinity,
         dedupe=options.dedupe,
-        due_at=_seconds(fields, b"du") if waits else None,
+        due_at=_seconds(fields, b"du") if state in {State.PENDING, State.SCHEDULED} else None,
         start_by=None if options.start is None else enqueued_at + options.start / 1000,
-        started_at=_seconds(fields, b"st"),
+        started_at=lease.started_at,
         finished_at=_seconds(fields, b"fi"),
-        lease_until=_seconds(fields, b"lu") if runs else None,
-        worker=_text(fields, b"w"),
+        lease_until=lease.until if runs else None,
+        worker=lease.worker,
         progress=fields.get(b"pg"),
         checkpoint=fields.get(b"cp"),
         result=fields.get(b"rs"),
