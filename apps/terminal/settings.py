@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from apps.terminal.sandbox.limits import MIB, Limits
+from apps.terminal.workspace.limits import ProjectLimits
 from tidegate.errors import SettingsError
 from tidegate.settings import read_env_file
 
@@ -53,12 +54,18 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
         command_cpu_seconds: Processor seconds of each process.
         command_processes: Processes and threads of a command.
         command_open_files: Descriptors of each process.
-        file_mb: Size of each file a command writes.
-        disk_mb: Space of a workspace and its temporary files.
-        output_mb: Output of a command that is passed on.
+        command_file_mb: Size of each file a command writes.
+        command_disk_mb: Space of a workspace and its temporary files.
+        command_output_mb: Output of a command that is passed on.
+        drain: Seconds that commands have to end by themselves when their task is stopped.
+        max_depth: Commands that may wait or run in all; 0 for no bound.
         project_files: Files of a project.
         project_mb: Bytes of a project's files together.
-        upload_mb: Bytes of one uploaded file or archive.
+        project_file_mb: Bytes of one file of a project.
+        upload_mb: Bytes of one upload or archive.
+        keep_output_mb: Bytes of a terminal's output that are kept.
+        keep_output_days: Days after which a terminal that is not used forgets its output.
+        workspaces: Where a worker keeps workspaces. As root, a folder every user can enter.
         web_dist: The built page.
     """
 
@@ -85,13 +92,19 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
     command_cpu_seconds: Positive = 600
     command_processes: Positive = 256
     command_open_files: Positive = 4096
-    file_mb: Positive = 1024
-    disk_mb: Positive = 2048
-    output_mb: Positive = 8
+    command_file_mb: Positive = 1024
+    command_disk_mb: Positive = 2048
+    command_output_mb: Positive = 8
+    drain: Annotated[float, Meta(ge=8, le=110)] = 20.0
+    max_depth: Count = 1000
 
     project_files: Positive = 20_000
-    project_mb: Positive = 1024
-    upload_mb: Positive = 256
+    project_mb: Positive = 500
+    project_file_mb: Positive = 50
+    upload_mb: Positive = 500
+    keep_output_mb: Positive = 64
+    keep_output_days: Positive = 30
+    workspaces: Path = Path("/var/tmp") / f"tidegate-{os.geteuid()}"  # noqa: S108 - locked down
     web_dist: Path = Path(__file__).parent / "web" / "dist"
 
     def __repr__(self) -> str:
@@ -145,9 +158,18 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
             memory_bytes=self.command_memory_mb * MIB,
             processes=self.command_processes,
             open_files=self.command_open_files,
-            file_bytes=self.file_mb * MIB,
-            disk_bytes=self.disk_mb * MIB,
-            output_bytes=self.output_mb * MIB,
+            file_bytes=self.command_file_mb * MIB,
+            disk_bytes=self.command_disk_mb * MIB,
+            output_bytes=self.command_output_mb * MIB,
+        )
+
+    @property
+    def project_limits(self) -> ProjectLimits:
+        """How large a project may be."""
+        return ProjectLimits(
+            file_bytes=self.project_file_mb * MIB,
+            total_bytes=self.project_mb * MIB,
+            files=self.project_files,
         )
 
 
