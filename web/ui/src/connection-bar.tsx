@@ -92,6 +92,6 @@ function barText(report: Unwell, now: number): string {
     case "resuming":
       return `Back. Fetching ${report.missed.toLocaleString()} missed events.`;
     case "lost":
-      return `Connection lost: ${report.reason} (${report.code}). What you see is ${away} old.`;
+      return `Connection lost ${away} ago: ${report.reason} (${report.code}). What you see is from then.`;
   }
 }

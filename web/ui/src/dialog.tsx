@@ -35,12 +35,12 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
       }}
     >
       <div class="dialog-body">
-        <header class="dialog-head">
+        <div class="dialog-head">
           <h2 id={titleId}>{title}</h2>
           <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>
             <Icon name="close" />
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
@@ -118,14 +118,14 @@ export function NameDialog(props: NameDialogProps) {
         <p id={problemId} class={problem ? "field-problem" : "field-hint"} aria-live="polite">
           {problem ?? hint}
         </p>
-        <footer class="dialog-foot">
+        <div class="dialog-foot">
           <button type="button" class="button" onClick={onClose}>
             Cancel
           </button>
           <button type="submit" class="button button-primary" disabled={isBusy}>
             {action}
           </button>
-        </footer>
+        </div>
       </form>
     </Dialog>
   );
@@ -147,6 +147,8 @@ export function TypedNameDialog(props: TypedNameDialogProps) {
   const [typed, setTyped] = useState("");
   const [problem, setProblem] = useState<string>();
   const [isBusy, setBusy] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (typed !== name || isBusy) return;
@@ -168,6 +170,7 @@ export function TypedNameDialog(props: TypedNameDialogProps) {
             Type <strong class="typed-name">{name}</strong> to confirm
           </span>
           <input
+            ref={input}
             value={typed}
             autocomplete="off"
             spellcheck={false}
@@ -177,14 +180,14 @@ export function TypedNameDialog(props: TypedNameDialogProps) {
         <p class="field-problem" aria-live="polite">
           {problem}
         </p>
-        <footer class="dialog-foot">
+        <div class="dialog-foot">
           <button type="button" class="button" onClick={onClose}>
             Cancel
           </button>
           <button type="submit" class="button button-danger" disabled={typed !== name || isBusy}>
             {action}
           </button>
-        </footer>
+        </div>
       </form>
     </Dialog>
   );

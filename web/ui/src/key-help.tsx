@@ -27,21 +27,23 @@ export function KeyHelp() {
       }}
     >
       <div class="key-groups">
-        {grouped(shortcuts.value).map(([group, list]) => (
-          <section key={group}>
-            <h3>{group}</h3>
-            <dl>
-              {list.map((shortcut) => (
-                <div key={shortcut.keys} class="key-row">
-                  <dt>{shortcut.does}</dt>
-                  <dd>
-                    <KeyCaps keys={shortcut.keys} />
-                  </dd>
-                </div>
-              ))}
-            </dl>
-          </section>
-        ))}
+        {grouped(shortcuts.value.filter((shortcut) => !shortcut.isUnlisted)).map(
+          ([group, list]) => (
+            <section key={group}>
+              <h3>{group}</h3>
+              <dl>
+                {list.map((shortcut) => (
+                  <div key={shortcut.keys} class="key-row">
+                    <dt>{shortcut.does}</dt>
+                    <dd>
+                      <KeyCaps keys={shortcut.keys} />
+                    </dd>
+                  </div>
+                ))}
+              </dl>
+            </section>
+          ),
+        )}
       </div>
     </Dialog>
   );

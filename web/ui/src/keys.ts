@@ -12,6 +12,8 @@ export interface Shortcut {
   readonly run?: () => void;
   /** Also while a person types in a field. */
   readonly isGlobal?: boolean;
+  /** One of a row of keys whose first one is listed for all. */
+  readonly isUnlisted?: boolean;
 }
 
 export interface Chord {
@@ -62,6 +64,7 @@ const SYMBOLS: Record<string, string> = {
   alt: isMac ? "⌥" : "Alt",
   ctrl: isMac ? "⌃" : "Ctrl",
   shift: isMac ? "⇧" : "Shift",
+  delete: "Del",
   enter: "Enter",
   tab: "Tab",
   arrowup: "↑",

@@ -78,7 +78,12 @@ export function App({ session, gateway }: AppProps) {
             <Icon name="menu" />
           </button>
         )}
-        <a class="brand" href="/" onClick={follow({ kind: "projects" })}>
+        <a
+          class="brand"
+          href="/"
+          aria-label="Tidegate: all projects"
+          onClick={follow({ kind: "projects" })}
+        >
           <Mark />
           <span class="brand-name">Tidegate</span>
         </a>
@@ -94,7 +99,7 @@ export function App({ session, gateway }: AppProps) {
         <ConnectionMark report={connection} />
         <button
           type="button"
-          class="icon-button"
+          class="icon-button bar-keys"
           aria-label="Keyboard"
           title="Keyboard (?)"
           onClick={openHelp}

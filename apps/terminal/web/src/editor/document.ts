@@ -27,6 +27,8 @@ export class OpenDocument {
   readonly isSaving = signal(false);
   /** The text in the editor. */
   readonly text = signal("");
+  /** The stored text, while a person weighs it against the edited one. */
+  readonly theirs = signal<string | undefined>(undefined);
   /** Counts texts that came from outside the editor, which then must show them. */
   readonly version = signal(0);
   readonly #saved = signal("");
@@ -66,6 +68,15 @@ export class OpenDocument {
     return this.#write({ kind: "any" });
   }
 
+  /** Show the stored text beside the edited one; the next save then replaces that version. */
+  async compare(): Promise<void> {
+    const { bytes, etag } = await readFile(this.project, this.path);
+    const { state, text } = decoded(bytes);
+    if (state.kind !== "ready") throw new Error("The stored version is not text any more.");
+    this.#etag = etag;
+    this.theirs.value = text;
+  }
+
   /** Somebody else wrote or removed the file. */
   async happened(what: "changed" | "removed"): Promise<void> {
     // The channel tells of this page's own saves too.
@@ -85,7 +96,7 @@ export class OpenDocument {
     try {
       this.#etag = await writeFile(this.project, this.path, text, condition);
       this.#saved.value = text;
-      this.divergence.value = { kind: "none" };
+      this.#settle();
       return true;
     } catch (error) {
       if (!(error instanceof ApiFailure) || error.status !== PRECONDITION_FAILED) throw error;
@@ -100,8 +111,13 @@ export class OpenDocument {
     this.#etag = etag;
     this.#saved.value = text;
     this.text.value = text;
-    this.divergence.value = { kind: "none" };
+    this.#settle();
     this.version.value += 1;
+  }
+
+  #settle(): void {
+    this.divergence.value = { kind: "none" };
+    this.theirs.value = undefined;
   }
 }
 

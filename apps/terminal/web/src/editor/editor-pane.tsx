@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fileAddress } from "../api/files.ts";
 import { isMissing, tellFailure, told } from "../failure.ts";
 import { bytesInWords, nameOf } from "../files/tree.ts";
+import { TabClose } from "../tab-close.tsx";
 import type { OpenDocument } from "./document.ts";
 import type { Documents } from "./documents.ts";
 import type { Editor } from "./editor.ts";
@@ -52,6 +53,9 @@ function FileTab({ documents, document }: { documents: Documents; document: Open
         onAuxClick={(event) => {
           if (event.button === 1) documents.close(document);
         }}
+        onKeyDown={(event) => {
+          if (event.key === "Delete") documents.close(document);
+        }}
       >
         <Icon name="file" />
         <span class="tab-title">{name}</span>
@@ -61,15 +65,7 @@ function FileTab({ documents, document }: { documents: Documents; document: Open
           </span>
         )}
       </button>
-      <button
-        type="button"
-        class="tab-close"
-        aria-label={`Close ${name}`}
-        title="Close"
-        onClick={() => documents.close(document)}
-      >
-        <Icon name="close" />
-      </button>
+      <TabClose title={name} onClose={() => documents.close(document)} />
     </div>
   );
 }
@@ -126,9 +122,39 @@ function Divergent({ documents, document }: { documents: Documents; document: Op
       </div>
     );
   }
+  if (document.theirs.value !== undefined) {
+    return (
+      <div class="divergence" role="status">
+        <span>
+          Differences from the stored file are marked. Saving replaces it with what you see.
+        </span>
+        <button
+          type="button"
+          class="button button-quiet"
+          onClick={() => void documents.save(document)}
+        >
+          Save this
+        </button>
+        <button
+          type="button"
+          class="button button-quiet"
+          onClick={() => tryTo("read", document.load())}
+        >
+          Take theirs whole
+        </button>
+      </div>
+    );
+  }
   return (
     <div class="divergence" role="alert">
       <span>The file changed in the project since you opened it. Your text is not saved.</span>
+      <button
+        type="button"
+        class="button button-quiet"
+        onClick={() => tryTo("compared", document.compare())}
+      >
+        Compare
+      </button>
       <button
         type="button"
         class="button button-quiet"
@@ -143,14 +169,6 @@ function Divergent({ documents, document }: { documents: Documents; document: Op
       >
         Take theirs
       </button>
-      <a
-        class="button button-quiet"
-        href={fileAddress(document.project, document.path)}
-        target="_blank"
-        rel="noreferrer"
-      >
-        Look at theirs
-      </a>
     </div>
   );
 }
@@ -228,6 +246,12 @@ function TextArea({ documents, canWrite }: EditorPaneProps) {
   useEffect(() => {
     if (editor && shown && isReady && version > 0) editor.show(shown);
   }, [editor, shown, isReady, version]);
+  const theirs = shown?.theirs.value;
+  useEffect(() => {
+    editor
+      ?.compare(theirs)
+      .catch((error: unknown) => tellFailure("The texts could not be compared.", error));
+  }, [editor, theirs]);
   return <div ref={host} class="editor-host" />;
 }
 

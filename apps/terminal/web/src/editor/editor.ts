@@ -93,7 +93,7 @@ const looks = EditorView.theme({
 export class Editor {
   readonly #view: EditorView;
   readonly #states = new Map<OpenDocument, { state: EditorState; version: number }>();
-  #shown: OpenDocument | undefined;
+  #shown: { readonly document: OpenDocument; readonly version: number } | undefined;
 
   constructor(
     host: HTMLElement,
@@ -107,7 +107,7 @@ export class Editor {
     this.#keep();
     const version = document.version.peek();
     const kept = this.#states.get(document);
-    this.#shown = document;
+    this.#shown = { document, version };
     if (kept?.version === version) {
       this.#view.setState(kept.state);
       return;
@@ -115,6 +115,17 @@ export class Editor {
     const language = new Compartment();
     this.#view.setState(this.#fresh(document, language));
     void this.#colour(document, language);
+  }
+
+  /** Mark what differs from `theirs`, each difference with a way to take it; nothing unmarks. */
+  async compare(theirs: string | undefined): Promise<void> {
+    if (theirs === undefined) {
+      this.#view.dispatch({ effects: COMPARISON.reconfigure([]) });
+      return;
+    }
+    const { unifiedMergeView } = await import("@codemirror/merge");
+    const extension = unifiedMergeView({ original: theirs, gutter: true });
+    this.#view.dispatch({ effects: COMPARISON.reconfigure(extension) });
   }
 
   forget(document: OpenDocument): void {
@@ -131,10 +142,8 @@ export class Editor {
 
   #keep(): void {
     if (!this.#shown) return;
-    this.#states.set(this.#shown, {
-      state: this.#view.state,
-      version: this.#shown.version.peek(),
-    });
+    const { document, version } = this.#shown;
+    this.#states.set(document, { state: this.#view.state, version });
   }
 
   #fresh(document: OpenDocument, language: Compartment): EditorState {
@@ -146,6 +155,7 @@ export class Editor {
       extensions: [
         BASICS,
         language.of([]),
+        COMPARISON.of([]),
         watch,
         EditorState.readOnly.of(!this.canWrite),
         EditorState.lineSeparator.of(document.text.peek().includes("\r\n") ? "\r\n" : "\n"),
@@ -156,10 +166,13 @@ export class Editor {
 
   async #colour(document: OpenDocument, language: Compartment): Promise<void> {
     const extension = await languageOf(document.path)?.();
-    if (!extension || this.#shown !== document) return;
+    if (!extension || this.#shown?.document !== document) return;
     this.#view.dispatch({ effects: language.reconfigure(extension) });
   }
 }
+
+/** Empty but while a document is compared with its stored version. */
+const COMPARISON = new Compartment();
 
 const BASICS: Extension = [
   lineNumbers(),

@@ -68,10 +68,16 @@ function Isolation({ session }: { session: Session }) {
   const active = isolation.filter((layer) => layer.active).length;
   return (
     <>
-      <button type="button" class="strip-button" onClick={() => setOpen(true)}>
+      <button
+        type="button"
+        class="strip-button"
+        title="What keeps commands apart"
+        onClick={() => setOpen(true)}
+      >
         <Icon name="shield" />
+        <span class="strip-word">Isolation</span>
         <span>
-          Isolation {active}/{isolation.length}
+          {active}/{isolation.length}
         </span>
       </button>
       {isOpen && (

@@ -2,9 +2,16 @@ import { useState } from "preact/hooks";
 import type { ScreenKey } from "./screen.ts";
 import type { Terminal } from "./terminal.ts";
 
-const KEYS: readonly { readonly key: ScreenKey; readonly face: string; readonly name: string }[] = [
-  { key: "escape", face: "Esc", name: "Escape" },
-  { key: "tab", face: "Tab", name: "Tab" },
+interface Face {
+  readonly key: ScreenKey;
+  readonly face: string;
+  /** For a face that is a sign and not a word. */
+  readonly name?: string;
+}
+
+const KEYS: readonly Face[] = [
+  { key: "escape", face: "Esc" },
+  { key: "tab", face: "Tab" },
   { key: "up", face: "↑", name: "Up" },
   { key: "down", face: "↓", name: "Down" },
   { key: "left", face: "←", name: "Left" },
@@ -22,13 +29,7 @@ export function KeyBar({ terminal }: { terminal: Terminal }) {
     else terminal.screen?.press(key, isControl);
     setControl(false);
   };
-  const keys = isControl
-    ? LETTERS.map((key) => ({
-        key,
-        face: `^${key.toUpperCase()}`,
-        name: `Control ${key.toUpperCase()}`,
-      }))
-    : KEYS;
+  const keys = isControl ? LETTERS.map(controlFace) : KEYS;
   return (
     <div class="key-bar" role="toolbar" aria-label="Terminal keys">
       <button
@@ -54,6 +55,10 @@ export function KeyBar({ terminal }: { terminal: Terminal }) {
       ))}
     </div>
   );
+}
+
+function controlFace(key: ScreenKey): Face {
+  return { key, face: `^${key.toUpperCase()}` };
 }
 
 /** The keyboard of a phone closes when the field it types into loses the focus. */

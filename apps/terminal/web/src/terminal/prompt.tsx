@@ -57,6 +57,7 @@ interface FieldProps {
 function Field({ terminal, commandLine, hint }: FieldProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const line = commandLine.line.value;
+  const isFirst = terminal.history.value.length === 0;
   useLayoutEffect(() => {
     const element = field.current;
     if (!element) return;
@@ -85,6 +86,7 @@ function Field({ terminal, commandLine, hint }: FieldProps) {
       autocomplete="off"
       spellcheck={false}
       enterkeyhint="go"
+      placeholder={isFirst ? "Type a command, for example npm init -y" : ""}
       data-terminal-prompt
       onKeyDown={press}
       onInput={({ currentTarget }) => {
@@ -133,7 +135,7 @@ function PromptHead({ projectName, cwd, ending }: PromptHeadProps) {
       </span>
       {isFailed && (
         <span class="prompt-ending" title={ending.reason ?? "How the last command ended"}>
-          {ending.code ?? "✗"}
+          {ending.signal?.replace(/^SIG/, "") ?? ending.code ?? "✗"}
           <span class="visually-hidden"> was the last exit status: {endingWords(ending)}</span>
         </span>
       )}

@@ -45,6 +45,7 @@ export class Screen implements Drawable {
       fontSize: 13,
       lineHeight: 1.3,
       minimumContrastRatio: 4.5,
+      overviewRuler: { width: 10 },
       scrollback: SCROLLBACK,
       smoothScrollDuration: 0,
       theme: xtermTheme(),
@@ -177,12 +178,21 @@ function xtermTheme(): ITheme {
     cursor: cssValue("--accent"),
     cursorAccent: cssValue("--surface"),
     selectionBackground: cssValue("--selection"),
+    overviewRulerBorder: "transparent",
+    scrollbarSliderBackground: withAlpha(cssValue("--text-3"), "40"),
+    scrollbarSliderHoverBackground: withAlpha(cssValue("--text-3"), "70"),
+    scrollbarSliderActiveBackground: withAlpha(cssValue("--text-3"), "90"),
   };
   for (const name of ANSI) {
     colours[name] = cssValue(`--ansi-${name}`);
     colours[`bright${name[0]?.toUpperCase()}${name.slice(1)}`] = cssValue(`--ansi-bright-${name}`);
   }
   return colours;
+}
+
+/** A six-digit hexadecimal colour, made transparent. */
+function withAlpha(colour: string, alpha: string): string {
+  return `${colour}${alpha}`;
 }
 
 function cssValue(name: string): string {

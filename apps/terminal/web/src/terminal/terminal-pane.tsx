@@ -12,6 +12,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { told } from "../failure.ts";
 import { amend } from "../route.ts";
+import { TabClose } from "../tab-close.tsx";
 import type { ActiveCommand } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 import { focusLine, TerminalView } from "./terminal-view.tsx";
@@ -172,22 +173,14 @@ function Tab({ terminals, terminal, isShown }: TabProps) {
         onAuxClick={(event) => {
           if (event.button === 1 && canWrite) terminals.close(terminal);
         }}
+        onKeyDown={(event) => {
+          if (event.key === "Delete" && canWrite) terminals.close(terminal);
+        }}
       >
         <TabMark terminal={terminal} running={running} />
         <span class="tab-title">{title}</span>
       </button>
-      {canWrite && (
-        <button
-          type="button"
-          class="tab-close"
-          aria-label={`Close ${title}`}
-          title="Close"
-          tabIndex={isShown ? 0 : -1}
-          onClick={() => terminals.close(terminal)}
-        >
-          <Icon name="close" />
-        </button>
-      )}
+      {canWrite && <TabClose title={title} onClose={() => terminals.close(terminal)} />}
     </div>
   );
 }
@@ -267,10 +260,11 @@ function useTerminalKeys(terminals: Terminals): readonly Shortcut[] {
       };
       return {
         keys: `alt+${index + 1}`,
-        does: `Terminal ${index + 1}`,
+        does: "Terminal 1, and so on to 9",
         group,
         run,
         isGlobal: true,
+        isUnlisted: index > 0,
       };
     });
     const shared: readonly Shortcut[] = [
@@ -303,6 +297,6 @@ function useTerminalKeys(terminals: Terminals): readonly Shortcut[] {
       { keys: "ctrl+c", does: "Clear the line; interrupt what runs", group: "Command line" },
       { keys: "ctrl+l", does: "Clear the screen", group: "Command line" },
     ];
-    return [...shared.slice(0, 4), ...numbered.slice(0, 9), ...shared.slice(4)];
+    return [...shared.slice(0, 5), ...numbered, ...shared.slice(5)];
   }, [terminals]);
 }
