@@ -84,8 +84,12 @@ def _explained(error: Exception) -> int:
         case click.ClickException():
             return _said(error.format_message(), error.exit_code)
         case TidegateError():
-            return _said(str(error), error.exit_status)
+            return _said("\n".join([str(error), *_notes(error)]), error.exit_status)
     raise error
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def _said(message: str, status: int) -> int:

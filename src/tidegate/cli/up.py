@@ -25,6 +25,7 @@ _NAME_WIDTH = 12
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @data
 @click.option("--reload", is_flag=True, help="Restart services and drain workers on a change.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what services and tasks write.")
 @as_json
 def command(*, app: str | None, host: str, data: Path, as_json: bool, **given: Any) -> None:
     r"""Run APP and all it needs on this machine, until ctrl-C.
@@ -36,7 +37,7 @@ def command(*, app: str | None, host: str, data: Path, as_json: bool, **given: A
     \b
     Examples:
       tidegate up captions:app
-      tidegate up captions:app --port 9000 --reload
+      tidegate up captions:app --port 9000 --reload --verbose
       TIDEGATE_VALKEY_URL=valkeys://:secret@cache:6379 tidegate up
     """
     read_dotenv()

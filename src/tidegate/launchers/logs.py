@@ -15,6 +15,8 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 
 KEPT_TASK_LOGS: Final = 200
 _TEND_EVERY: Final = 2.0
+_LINE_BYTES: Final = 400
+_LONGEST_READ: Final = 1024 * 1024
 
 
 async def tend(*folders: Path) -> None:
@@ -46,6 +48,42 @@ def rotate(log: Path) -> None:
 def earlier(log: Path) -> Path:
     """Where the part of a log from before its rotation is."""
     return log.with_suffix(".log.1")
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last `count` lines of a log; fewer where they are very long."""
+    with log.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - count * _LINE_BYTES, 0))
+        return file.read(end).decode(errors="replace").splitlines()[-count:]
+
+
+class Follower:
+    """Reads what is added to a log, rotations included.
+
+    Args:
+        log: The log.
+        from_start: Begin with what is there; otherwise with what is added from now.
+    """
+
+    def __init__(self, log: Path, *, from_start: bool = False) -> None:
+        self._log = log
+        self._at = 0 if from_start else log.stat().st_size
+        self._rest = b""
+
+    def lines(self) -> list[str]:
+        """Whole lines added since the last call, at most a megabyte of them."""
+        try:
+            with self._log.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._at:
+                    self._at = 0  # it was rotated
+                file.seek(self._at)
+                data = file.read(_LONGEST_READ)
+        except FileNotFoundError:
+            return []
+        self._at += len(data)
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return [line.decode(errors="replace") for line in whole]
 
 
 def _is_log(entry: os.DirEntry[str]) -> bool:

@@ -8,7 +8,7 @@ vCPU of a laptop would make starting Python the longest part of a job.
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,7 @@ class ProcessLauncher:
         environ: Where inherited variables and secrets come from; this process's by default.
         keep: Inheritable descriptors that mark what belongs to the data folder.
         limit: Tasks at once, of every worker together; more are refused until some have stopped.
+        on_end: Called with each task that has stopped.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ProcessLauncher:
         environ: Mapping[str, str] | None = None,
         keep: Sequence[int] = (),
         limit: int = 100,
+        on_end: Callable[[Task], None] = lambda _: None,
         clock: Clock = SYSTEM,
     ) -> None:
         self.target = target
@@ -57,6 +59,7 @@ class ProcessLauncher:
         self._environ = os.environ if environ is None else environ
         self._keep = tuple(keep)
         self._limit = limit
+        self._on_end = on_end
         self._clock = clock
         self._tasks: dict[str, Task] = {}
         self._children: dict[str, Child] = {}
@@ -119,6 +122,10 @@ class ProcessLauncher:
         """Tasks that have not stopped."""
         return len(self._children)
 
+    def log(self, task: str) -> Path:
+        """Where what a task writes is kept."""
+        return self._logs / f"{task}.log"
+
     def _started(self, worker: WorkerSpec, *, leaves: bool) -> Task:
         task = Task(
             id=new_id(),
@@ -131,7 +138,7 @@ class ProcessLauncher:
         child = Child(
             self._command(worker, leaves=leaves),
             env=self.environment(worker, task.id),
-            log=self._logs / f"{task.id}.log",
+            log=self.log(task.id),
             stop_timeout=worker.stop_timeout,
             memory_bytes=worker.size.memory * _MIB,
             keep=self._keep,
@@ -169,6 +176,7 @@ class ProcessLauncher:
             exit_code=ended.code,
             stop_reason=_reason(self._tasks[task], ended),
         )
+        self._on_end(self._tasks[task])
 
     def _update(self, task: str, **changes: object) -> None:
         self._tasks[task] = msgspec.structs.replace(self._tasks[task], **changes)

@@ -112,6 +112,13 @@ class DataFolder:
                 file.write(secrets.token_hex(_KEY_BYTES))
         return path.read_text().strip()
 
+    def existing_key(self, name: str) -> str | None:
+        """A secret of this folder; None where no `up` has made it."""
+        try:
+            return (self.path / name).read_text().strip()
+        except FileNotFoundError:
+            return None
+
     def admin_token(self) -> str:
         """The token that lets its bearer use the HTTP API."""
         return self.key("admin_token")
@@ -120,16 +127,17 @@ class DataFolder:
         """What tokens are signed with."""
         return self.key("secret_key")
 
-    def write_running(self, running: Running) -> None:
-        """Tell the commands what runs here; replaces what was told before."""
+    @contextmanager
+    def told(self, running: Running) -> Iterator[None]:
+        """Tell the commands what runs here, for as long as the context lasts."""
         temporary = self._state.with_suffix(".new")
         temporary.touch(mode=0o600)
         temporary.write_bytes(msgspec.json.encode(running))
         temporary.replace(self._state)
-
-    def forget_running(self) -> None:
-        """Nothing runs here any more."""
-        self._state.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self._state.unlink(missing_ok=True)
 
     def running(self) -> Running | None:
         """What runs here; None where nothing does, or its `up` was killed."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from tidegate.clock import SYSTEM, Clock
 from tidegate.launchers.child import HURRY, Child, Exit
+from tidegate.launchers.logs import last_lines
 from tidegate.runtime.listener import Listener
 from tidegate.runtime.programs import Program
 
@@ -15,7 +16,6 @@ _FIRST_DELAY: Final = 0.25
 _LONGEST_DELAY: Final = 10.0
 _SETTLED_AFTER: Final = 10.0
 _LAST_WORDS: Final = 12
-_LAST_BYTES: Final = 8192
 
 
 class Supervised:
@@ -126,21 +126,15 @@ class Supervised:
 
     def _give_up(self, ended: Exit) -> None:
         self.failure = f"{self.name} {ended.in_words}"
-        self._listener.ended(self.name, ended.in_words, last=last_lines(self.log), retry_in=None)
+        self._listener.ended(
+            self.name, ended.in_words, last=last_lines(self.log, _LAST_WORDS), retry_in=None
+        )
 
     async def _back_off(self, ended: Exit) -> None:
-        last = last_lines(self.log)
+        last = last_lines(self.log, _LAST_WORDS)
         self._listener.ended(self.name, ended.in_words, last=last, retry_in=self._delay)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._delay):
                 await self._again.wait()
         self._again.clear()
         self._delay = min(self._delay * 2, _LONGEST_DELAY)
-
-
-def last_lines(log: Path) -> list[str]:
-    """The last dozen lines of a log."""
-    with log.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(file.tell() - _LAST_BYTES, 0))
-        return file.read().decode(errors="replace").splitlines()[-_LAST_WORDS:]

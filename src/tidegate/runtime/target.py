@@ -4,11 +4,13 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from tidegate.app import App
-from tidegate.errors import DeclarationError
+from tidegate.errors import DeclarationError, TidegateError
 
 _DEFAULT_ATTRIBUTE: Final = "app"
 
@@ -35,16 +37,39 @@ def load(target: str) -> object:
     """What `module:attribute` names.
 
     Raises:
-        DeclarationError: There is no such module or attribute.
+        DeclarationError: There is no such module or attribute, or importing it failed.
     """
     module_name, _, attribute = target.partition(":")
-    module = importlib.import_module(_importable(module_name))
+    module = _imported(_importable(module_name))
     try:
         return getattr(module, attribute)
     except AttributeError as error:
         raise DeclarationError(
             f"module {module_name!r} has no {attribute!r}; give module:attribute"
         ) from error
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except TidegateError as error:
+        if frames := _frames_of_app(error):
+            error.add_note(f"  {frames[-1].filename}, line {frames[-1].lineno}")
+        raise
+    except Exception as error:
+        what = "".join(traceback.format_exception_only(error)).strip()
+        where = "".join(traceback.format_list(_frames_of_app(error)))
+        raise DeclarationError(f"cannot import {name!r}: {what}\n{where}".rstrip()) from error
+
+
+def _frames_of_app(error: Exception) -> list[traceback.FrameSummary]:
+    """Where it happened, without the part that is ours and the import system's."""
+    ours = str(Path(__file__).parents[1])
+    return [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((ours, "<frozen")) and "/importlib/" not in frame.filename
+    ]
 
 
 def _importable(name: str) -> str:

@@ -8,27 +8,32 @@ when this process ends, however that happens.
 import asyncio
 import os
 import socket
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from tidegate.clock import SYSTEM, Clock
 from tidegate.connections.embedded import EmbeddedValkey, runtime_folder
-from tidegate.errors import TidegateError
-from tidegate.launchers.child import HURRY
-from tidegate.launchers.desk import Desk
-from tidegate.launchers.logs import tend
+from tidegate.errors import DeclarationError
+from tidegate.launchers.launcher import Task
+from tidegate.launchers.logs import last_lines, tend
 from tidegate.launchers.processes import ProcessLauncher
-from tidegate.runtime import programs
-from tidegate.runtime.doors import open_path, open_port, url_of
+from tidegate.runtime.crew import Crew
+from tidegate.runtime.doors import is_private, open_port, url_of
 from tidegate.runtime.folder import DataFolder, Running
+from tidegate.runtime.laptop import Laptop
 from tidegate.runtime.listener import Listener
-from tidegate.runtime.programs import Program
-from tidegate.runtime.supervised import Supervised
+from tidegate.runtime.output import tell_output
+from tidegate.runtime.reload import changes, checked
 from tidegate.runtime.target import load_app
 from tidegate.settings import Settings
 from tidegate.spec import AppSpec
+
+_LAST_WORDS: Final = 8
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -38,6 +43,7 @@ class Options(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     reload: bool = False
+    verbose: bool = False
 
 
 class Up:
@@ -56,19 +62,15 @@ class Up:
         self._settings = settings
         self._listener = listener
         self._clock = clock
+        self._started_at = 0.0
         self._folder = DataFolder(settings.data)
-        self._sockets = runtime_folder(settings.data)
-        self._desk = self._sockets / "desk.sock"
         self._stopping = asyncio.Event()
-        self._crew: dict[str, Supervised] = {}
-        self._runs: dict[str, asyncio.Task[None]] = {}
-        self._launcher: ProcessLauncher | None = None
-        self._lock = -1
+        self._laptop: Laptop | None = None
 
     def stop(self) -> None:
         """Drain and end everything, so that `run` returns; a second call hurries."""
-        if self._stopping.is_set():
-            self._hurry()
+        if self._stopping.is_set() and self._laptop is not None:
+            self._laptop.hurry()
         self._stopping.set()
 
     async def run(self) -> None:
@@ -80,111 +82,88 @@ class Up:
             DeclarationError: The app cannot be loaded.
             TidegateError: A service did not start.
         """
-        started = self._clock.monotonic()
+        self._started_at = self._clock.monotonic()
         self._folder.make()
         async with AsyncExitStack() as held:
             held.enter_context(self._folder.owned())
             door = held.enter_context(open_port(self._options.host, self._options.port))
-            self._lock = await self._folder.children_lock()
-            held.callback(os.close, self._lock)
-            self._complete_settings(url_of(door))
+            lock = await self._folder.children_lock()
+            held.callback(os.close, lock)
             async with asyncio.TaskGroup() as group:
-                tending = group.create_task(tend(self._folder.logs, self._folder.task_logs))
-                try:
-                    await self._serve(group, held, door, started)
-                finally:
-                    await self._end()
-                    tending.cancel()
-        self._raise_failure()
+                crew = self._crew(group, lock)
+                await self._run(group, crew, held, door, lock)
+        crew.raise_failure()
 
-    def _complete_settings(self, url: str) -> None:
+    async def _run(
+        self,
+        group: asyncio.TaskGroup,
+        crew: Crew,
+        held: AsyncExitStack,
+        door: socket.socket,
+        lock: int,
+    ) -> None:
+        server = self._complete_settings(url_of(door))
+        laptop = self._laptop = Laptop(
+            self._options.target,
+            self._settings,
+            door=door,
+            sockets=runtime_folder(self._settings.data),
+            launcher=self._launcher(lock),
+            crew=crew,
+            held=held,
+        )
+        background = [group.create_task(each) for each in self._background(laptop)]
+        try:
+            if server is not None:
+                laptop.start_valkey(server)
+            spec = load_app(self._options.target).spec
+            if await self._until(crew.ready()):
+                await laptop.start(spec)
+                held.enter_context(self._folder.told(self._running(laptop, spec, url_of(door))))
+                if await self._until(crew.ready()):
+                    self._open(url_of(door))
+                    await self._stopping.wait()
+        finally:
+            self._stopping.set()
+            await laptop.end(self._draining)
+            for task in background:
+                task.cancel()
+
+    # What it takes
+
+    def _complete_settings(self, url: str) -> EmbeddedValkey | None:
+        """Settle the settings that were left open; the server to start, where none was named."""
         given = self._settings
+        server = None if given.valkey_url else EmbeddedValkey(self._folder.valkey)
         self._settings = msgspec.structs.replace(
             given,
+            valkey_url=given.valkey_url if server is None else server.url,
             secret_key=given.secret_key or self._folder.secret_key(),
             admin_token=given.admin_token or self._folder.admin_token(),
             public_url=given.public_url or url,
         )
+        return server
 
-    # Starting
-
-    async def _serve(
-        self, group: asyncio.TaskGroup, held: AsyncExitStack, door: socket.socket, started: float
-    ) -> None:
-        """Start everything, say when all of it is ready, and wait to be stopped."""
-        if not self._settings.valkey_url:
-            self._start_valkey(group)
-        spec = load_app(self._options.target).spec
-        if not await self._until_ready():
-            return
-        await self._open_desk(held)
-        self._folder.write_running(self._running(spec, url_of(door)))
-        held.callback(self._folder.forget_running)
-        for program in self._programs(spec, held, door):
-            self._start(group, program)
-        if await self._until_ready():
-            self._listener.open(url_of(door), self._clock.monotonic() - started)
-            await self._stopping.wait()
-
-    def _start_valkey(self, group: asyncio.TaskGroup) -> None:
-        server = EmbeddedValkey(self._folder.valkey)
-        self._settings = msgspec.structs.replace(self._settings, valkey_url=server.url)
-        self._start(group, programs.valkey(server))
-
-    def _programs(self, spec: AppSpec, held: AsyncExitStack, door: socket.socket) -> list[Program]:
-        target, settings = self._options.target, self._settings
-        paths = {
-            service.name: self._sockets / f"service-{index}.sock"
-            for index, service in enumerate(spec.services)
-        }
-        return [
-            programs.control(target, settings, door, services=paths, desk=self._desk),
-            *(
-                programs.service(
-                    target, settings, service, held.enter_context(open_path(paths[service.name]))
-                )
-                for service in spec.services
-            ),
-            *(programs.daemon(target, settings, daemon) for daemon in spec.daemons),
-            *(programs.container(settings, it) for it in spec.containers if it.command),
-        ]
-
-    def _start(self, group: asyncio.TaskGroup, program: Program) -> None:
-        supervised = self._crew[program.name] = Supervised(
-            program,
-            log=self._folder.logs / f"{program.name}.log",
+    def _crew(self, group: asyncio.TaskGroup, lock: int) -> Crew:
+        return Crew(
+            group,
+            logs=self._folder.logs,
             listener=self._listener,
-            keep=(self._lock,),
+            keep=(lock,),
             retry_first=self._options.reload,
+            on_failure=self._stopping.set,
         )
-        run = group.create_task(supervised.run(), name=f"run-{program.name}")
-        run.add_done_callback(lambda _: self._stopping.set())
-        self._runs[program.name] = run
 
-    async def _open_desk(self, held: AsyncExitStack) -> None:
-        self._launcher = ProcessLauncher(
+    def _launcher(self, lock: int) -> ProcessLauncher:
+        return ProcessLauncher(
             self._options.target,
             self._settings,
             logs=self._folder.task_logs,
-            keep=(self._lock,),
+            keep=(lock,),
+            on_end=self._task_ended,
         )
-        await held.enter_async_context(Desk(self._launcher, self._desk))
 
-    async def _until_ready(self) -> bool:
-        """Wait for everything started so far; False where `up` is to stop instead."""
-        stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
-        ready = asyncio.create_task(self._all_ready(), name="ready")
-        await asyncio.wait([stopping, ready], return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (stopping, ready):
-            waiting.cancel()
-        await asyncio.gather(stopping, ready, return_exceptions=True)
-        return not self._stopping.is_set()
-
-    async def _all_ready(self) -> None:
-        for supervised in list(self._crew.values()):
-            await supervised.is_ready.wait()
-
-    def _running(self, spec: AppSpec, url: str) -> Running:
+    def _running(self, laptop: Laptop, spec: AppSpec, url: str) -> Running:
         return Running(
             pid=os.getpid(),
             app=spec.name,
@@ -192,42 +171,63 @@ class Up:
             url=url,
             valkey_url=self._settings.valkey_url,
             objects_url=self._settings.objects_url,
-            desk=str(self._desk),
+            desk=str(laptop.desk),
             queues=tuple(queue.name for queue in spec.queues),
             started_at=self._clock.now(),
         )
 
-    # Ending
+    # While it runs
 
-    async def _end(self) -> None:
-        """End what works, then control, then Valkey: each may need the ones after it."""
-        self._stopping.set()
-        last = ("control", "valkey")
-        working = [name for name in self._crew if name not in last]
-        tasks = [] if self._launcher is None else [self._drained(self._launcher)]
-        await asyncio.gather(*tasks, *map(self._ended, working))
-        for name in last:
-            if name in self._crew:
-                await self._ended(name)
+    def _background(self, laptop: Laptop) -> Iterator[Coroutine[Any, Any, None]]:
+        folders = [self._folder.logs, self._folder.task_logs]
+        yield tend(*folders)
+        if self._options.verbose:
+            yield tell_output(folders, self._listener)
+        if self._options.reload:
+            yield self._reload_on_change(laptop)
 
-    async def _drained(self, launcher: ProcessLauncher) -> None:
-        if launcher.count:
-            self._listener.note(f"draining {launcher.count} tasks; ctrl-C again to hurry")
-        await launcher.close("tidegate up was stopped")
+    async def _until(self, ready: Coroutine[Any, Any, None]) -> bool:
+        """Wait for `ready`; False where `up` is to stop instead."""
+        stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
+        waiting = asyncio.create_task(ready, name="ready")
+        await asyncio.wait([stopping, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopping, waiting):
+            task.cancel()
+        await asyncio.gather(stopping, waiting, return_exceptions=True)
+        return not self._stopping.is_set()
 
-    async def _ended(self, name: str) -> None:
-        self._crew[name].stop()
-        await asyncio.wait([self._runs[name]])
+    async def _reload_on_change(self, laptop: Laptop) -> None:
+        async for changed in changes(Path.cwd()):
+            if self._stopping.is_set():
+                return
+            names = ", ".join(path.name for path in changed[:3])
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""  # noqa: PLR2004
+            try:
+                spec = await checked(self._options.target)
+            except DeclarationError as error:
+                self._listener.note(f"{names}{more} changed; the old code runs on:\n{error}")
+            else:
+                self._listener.note(f"{names}{more} changed; reloading")
+                await laptop.reload(spec)
 
-    def _hurry(self) -> None:
-        if self._launcher is not None:
-            self._launcher.hurry(HURRY)
-        for supervised in self._crew.values():
-            supervised.hurry()
+    # Saying so
 
-    def _raise_failure(self) -> None:
-        for supervised in self._crew.values():
-            if supervised.failure is not None:
-                raise TidegateError(
-                    f"{supervised.failure} before it was ready; its log is {supervised.log}"
-                )
+    def _open(self, url: str) -> None:
+        self._listener.open(url, self._clock.monotonic() - self._started_at)
+        if not is_private(self._options.host):
+            self._listener.note(
+                f"listening on {self._options.host}: whoever reaches this machine reaches the app, "
+                "and the app alone decides who may sign in"
+            )
+
+    def _draining(self, tasks: int) -> None:
+        count = "1 task" if tasks == 1 else f"{tasks} tasks"
+        self._listener.note(f"draining {count}; ctrl-C again to hurry")
+
+    def _task_ended(self, task: Task) -> None:
+        """Say so where a task failed; those that left or were stopped are nobody's concern."""
+        if task.exit_code and not self._stopping.is_set():
+            log = self._folder.task_logs / f"{task.id}.log"
+            name = f"{task.worker} task"
+            last = last_lines(log, _LAST_WORDS)
+            self._listener.ended(name, task.stop_reason, last=last, retry_in=None)
