@@ -1,6 +1,7 @@
 """One socket to a Valkey server: packs commands, coalesces writes, pairs replies with futures."""
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -15,6 +16,13 @@ Argument = str | bytes | int | float
 Reply = Any
 
 _CONNECT_TIMEOUT: Final = 5.0
+# Probe after 10 s of silence, give up 15 s after something went unanswered (the last is in ms).
+_SILENCE: Final = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 15_000,
+}
 
 
 class ReplyError(Exception):
@@ -85,6 +93,7 @@ class Link(asyncio.Protocol):
         """Called by the loop."""
         # uvloop's transports are Transports without inheriting from the class.
         self._transport = cast(asyncio.Transport, transport)
+        notice_silence(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
@@ -184,6 +193,16 @@ async def _greeted(link: Link, address: Address, name: str) -> None:
             await asyncio.sleep(0.02)
         else:
             return
+
+
+def notice_silence(opened: Any) -> None:
+    """Have the kernel give up a TCP connection whose other end has gone without a word."""
+    if opened is None or opened.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _SILENCE.items():
+        if hasattr(socket, option):  # macOS has some of them only
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _lost() -> BackendUnavailableError:

@@ -125,6 +125,8 @@ class Valkey:
                 await self._connecting
         if self._link is not None:
             self._link.close()
+        self._link = None
+        self._up.set()
 
     async def _connected(self) -> Link:
         try:
@@ -157,6 +159,8 @@ class Valkey:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
             else:
+                if not self._link.is_open:
+                    continue  # lost again before this task came to its turn
                 self._refusal = None
                 self._up.set()
                 return
