@@ -93,6 +93,7 @@ export function App({ session, gateway }: AppProps) {
             workspace={workspace}
             onRenamed={setName}
             name={name ?? workspace.project.name}
+            isShareable={session.mode !== "owner"}
           />
         )}
         <span class="bar-space" />

@@ -25,6 +25,13 @@ export function isForbidden(error: unknown): boolean {
   return error instanceof ApiFailure && (error.status === 403 || error.status === 401);
 }
 
+/** Where to sign in and come back to this page, if that is what a request was refused for. */
+export function signInAddress(error: unknown): string | undefined {
+  if (!(error instanceof ApiFailure) || error.signInAt === undefined) return undefined;
+  const next = location.pathname + location.search;
+  return `${error.signInAt}?${new URLSearchParams({ next })}`;
+}
+
 export function isMissing(error: unknown): boolean {
   return error instanceof ApiFailure && error.status === 404;
 }

@@ -1,12 +1,13 @@
-import { Failed, startShortcuts, startTheme } from "@tidegate/ui";
+import { Empty, Failed, startShortcuts, startTheme } from "@tidegate/ui";
 import "@tidegate/ui/styles.css";
 import "./page.css";
 import { render } from "preact";
 import { readSession, renewToken } from "./api/session.ts";
 import { App } from "./app.tsx";
 import { Gateway } from "./connection/gateway.ts";
-import { isForbidden, told } from "./failure.ts";
-import { startRouting } from "./route.ts";
+import { signInAddress, told } from "./failure.ts";
+import { route, startRouting } from "./route.ts";
+import type { Session } from "./wire/session.ts";
 
 const root = document.querySelector("#app") ?? document.body;
 
@@ -14,24 +15,51 @@ async function start(): Promise<void> {
   startTheme();
   startShortcuts();
   startRouting();
-  const session = await readSession();
+  const session = await sessionHere();
   const { url, token } = session.gateway;
-  render(<App session={session} gateway={new Gateway({ url, token, renewToken })} />, root);
+  const gateway = new Gateway({ url, token, renewToken: () => renewToken(projectHere()) });
+  render(<App session={session} gateway={gateway} />, root);
+}
+
+/** The session; without the open project where that is not the person's to see. */
+async function sessionHere(): Promise<Session> {
+  const project = projectHere();
+  try {
+    return await readSession(project);
+  } catch (error) {
+    if (project === undefined || signInAddress(error) !== undefined) throw error;
+    return await readSession(undefined);
+  }
+}
+
+function projectHere(): string | undefined {
+  const here = route.peek();
+  return here.kind === "project" ? here.id : undefined;
 }
 
 start().catch((error: unknown) => {
-  const isSignedOut = isForbidden(error);
+  const address = signInAddress(error);
   render(
-    <Failed
-      title={isSignedOut ? "You are not signed in" : "The page could not start"}
-      advice={
-        isSignedOut
-          ? "Sign in where your team signs in, then open this page again."
-          : "The service did not answer as expected. Your projects are not affected."
-      }
-      detail={told(error).detail}
-      onRetry={() => location.reload()}
-    />,
+    address === undefined ? (
+      <Failed
+        title="The page could not start"
+        advice="The service did not answer as expected. Your projects are not affected."
+        detail={told(error).detail}
+        onRetry={() => location.reload()}
+      />
+    ) : (
+      <Empty
+        icon="key"
+        title="You are not signed in"
+        actions={
+          <a class="button button-primary" href={address}>
+            Sign in
+          </a>
+        }
+      >
+        Your projects and what runs in them are kept. You come back to this page.
+      </Empty>
+    ),
     root,
   );
 });

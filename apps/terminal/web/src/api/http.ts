@@ -10,6 +10,8 @@ export class ApiFailure extends Error {
     readonly code: string,
     message: string,
     readonly request: string,
+    /** Where to sign in, if that is what is missing. */
+    readonly signInAt?: string,
   ) {
     super(message);
   }
@@ -83,12 +85,8 @@ async function refusal(response: Response, request: string): Promise<ApiFailure>
   const body = await response.text();
   try {
     const { error } = decode(failureBody, JSON.parse(body), "refusal");
-    return new ApiFailure(
-      response.status,
-      error.code,
-      error.message || response.statusText,
-      request,
-    );
+    const message = error.message || response.statusText;
+    return new ApiFailure(response.status, error.code, message, request, error.detail?.login);
   } catch {
     const message = body.slice(0, 300) || response.statusText || "no explanation was given";
     return new ApiFailure(response.status, "unexplained", message, request);

@@ -1,6 +1,8 @@
 import {
   type Invite,
   invite,
+  type Membership,
+  membership,
   type Project,
   project,
   projectList,
@@ -31,6 +33,18 @@ export async function deleteProject(id: string): Promise<void> {
 
 export function invitePeople(id: string, role: Exclude<Role, "owner">): Promise<Invite> {
   return ask(apiPath("projects", id, "invites"), invite, { method: "POST", json: { role } });
+}
+
+export function listMembers(id: string): Promise<Membership> {
+  return ask(apiPath("projects", id, "members"), membership);
+}
+
+export async function dismissMember(id: string, member: string): Promise<void> {
+  await send(apiPath("projects", id, "members", member), { method: "DELETE" });
+}
+
+export async function revokeInvite(id: string, invitation: string): Promise<void> {
+  await send(apiPath("projects", id, "invites", invitation), { method: "DELETE" });
 }
 
 export function acceptInvite(token: string): Promise<Project> {

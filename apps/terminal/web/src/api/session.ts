@@ -1,12 +1,19 @@
 import { type Session, session, tokenGrant } from "../wire/session.ts";
-import { apiPath, ask } from "./http.ts";
+import { apiPath, ask, send } from "./http.ts";
 
-export function readSession(): Promise<Session> {
-  return ask(apiPath("session"), session);
+/** Who is signed in; `project` is covered by the gateway token in any case. */
+export function readSession(project: string | undefined): Promise<Session> {
+  const query = project === undefined ? "" : `?${new URLSearchParams({ project })}`;
+  return ask(`${apiPath("session")}${query}`, session);
 }
 
-/** A fresh gateway token that covers every project the person can open now. */
-export async function renewToken(): Promise<string> {
-  const grant = await ask(apiPath("session", "token"), tokenGrant, { method: "POST", json: {} });
+/** A fresh gateway token for the person's projects, `project` among them. */
+export async function renewToken(project: string | undefined): Promise<string> {
+  const json = project === undefined ? {} : { project };
+  const grant = await ask(apiPath("session", "token"), tokenGrant, { method: "POST", json });
   return grant.token;
+}
+
+export async function signOut(): Promise<void> {
+  await send("/auth/logout", { method: "POST" });
 }

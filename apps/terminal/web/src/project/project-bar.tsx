@@ -2,21 +2,24 @@ import { Icon, MenuButton, type MenuItem } from "@tidegate/ui";
 import { useRef, useState } from "preact/hooks";
 import { archiveAddress, deleteProject, importArchive, renameProject } from "../api/projects.ts";
 import { tellFailure } from "../failure.ts";
-import { DeleteProject, InvitePeople, RenameProject } from "../projects/project-dialogs.tsx";
+import { PeopleDialog } from "../projects/people-dialog.tsx";
+import { DeleteProject, RenameProject } from "../projects/project-dialogs.tsx";
 import { go } from "../route.ts";
 import type { Workspace } from "./workspace.ts";
 
-type Wish = "rename" | "invite" | "delete" | undefined;
+type Wish = "rename" | "people" | "delete" | undefined;
 
 interface ProjectBarProps {
   workspace: Workspace;
   /** The name now, which a rename may have changed since the project was opened. */
   name: string;
   onRenamed: (name: string) => void;
+  /** Whether anybody else could come in: not where there is no sign-in. */
+  isShareable: boolean;
 }
 
 /** The open project's name and what can be done with the whole of it. */
-export function ProjectBar({ workspace, name, onRenamed }: ProjectBarProps) {
+export function ProjectBar({ workspace, name, onRenamed, isShareable }: ProjectBarProps) {
   const { project, files } = workspace;
   const [wish, setWish] = useState<Wish>();
   const archive = useRef<HTMLInputElement>(null);
@@ -35,7 +38,7 @@ export function ProjectBar({ workspace, name, onRenamed }: ProjectBarProps) {
       tellFailure(`${file.name} could not be imported.`, error);
     }
   };
-  const items = barMenu(workspace, setWish, () => archive.current?.click());
+  const items = barMenu(workspace, isShareable, setWish, () => archive.current?.click());
   return (
     <>
       <span class="crumb-mark" aria-hidden="true">
@@ -44,13 +47,13 @@ export function ProjectBar({ workspace, name, onRenamed }: ProjectBarProps) {
       <h1 class="crumb">{name}</h1>
       {project.role !== "owner" && <span class={`role role-${project.role}`}>{project.role}</span>}
       <MenuButton label={`Actions for ${name}`} icon="chevronDown" items={items} />
-      {project.role === "owner" && (
+      {project.role === "owner" && isShareable && (
         <button
           type="button"
           class="icon-button bar-share"
-          aria-label="Invite people"
-          title="Invite people"
-          onClick={() => setWish("invite")}
+          aria-label="People"
+          title="People"
+          onClick={() => setWish("people")}
         >
           <Icon name="share" />
         </button>
@@ -76,7 +79,7 @@ export function ProjectBar({ workspace, name, onRenamed }: ProjectBarProps) {
           }}
         />
       )}
-      {wish === "invite" && <InvitePeople project={{ id: project.id, name }} onClose={close} />}
+      {wish === "people" && <PeopleDialog project={{ id: project.id, name }} onClose={close} />}
       {wish === "delete" && (
         <DeleteProject
           project={{ name, ...size }}
@@ -93,6 +96,7 @@ export function ProjectBar({ workspace, name, onRenamed }: ProjectBarProps) {
 
 function barMenu(
   { project, canWrite }: Workspace,
+  isShareable: boolean,
   setWish: (wish: Wish) => void,
   pickArchive: () => void,
 ): readonly MenuItem[] {
@@ -103,8 +107,9 @@ function barMenu(
     run: () => location.assign(archiveAddress(project.id)),
   };
   const importing: MenuItem = { label: "Import an archive", icon: "archive", run: pickArchive };
+  const sharing: MenuItem = { label: "People", icon: "share", run: () => setWish("people") };
   const owning: readonly MenuItem[] = [
-    { label: "Invite people", icon: "share", run: () => setWish("invite") },
+    ...(isShareable ? [sharing] : []),
     { label: "Rename", icon: "pencil", run: () => setWish("rename") },
     { label: "Delete project", icon: "trash", isDangerous: true, run: () => setWish("delete") },
   ];

@@ -1,9 +1,6 @@
-import { CopyButton, Dialog, NameDialog, TypedNameDialog } from "@tidegate/ui";
-import { useState } from "preact/hooks";
-import { invitePeople } from "../api/projects.ts";
-import { told } from "../failure.ts";
+import { NameDialog, TypedNameDialog } from "@tidegate/ui";
 import { bytesInWords } from "../files/tree.ts";
-import type { Invite, Project } from "../wire/project.ts";
+import type { Project } from "../wire/project.ts";
 
 interface RenameProps {
   project: Pick<Project, "name">;
@@ -44,65 +41,5 @@ export function DeleteProject({ project, onDelete, onClose }: DeleteProps) {
         it are deleted for everyone. This cannot be undone.
       </p>
     </TypedNameDialog>
-  );
-}
-
-type Invitation =
-  | { readonly kind: "choosing"; readonly problem?: string }
-  | { readonly kind: "making" }
-  | { readonly kind: "made"; readonly invite: Invite; readonly role: "viewer" | "editor" };
-
-export function InvitePeople({
-  project,
-  onClose,
-}: {
-  project: Pick<Project, "id" | "name">;
-  onClose: () => void;
-}) {
-  const [state, setState] = useState<Invitation>({ kind: "choosing" });
-  const make = async (role: "viewer" | "editor") => {
-    setState({ kind: "making" });
-    try {
-      setState({ kind: "made", invite: await invitePeople(project.id, role), role });
-    } catch (error) {
-      setState({ kind: "choosing", problem: told(error).text });
-    }
-  };
-  if (state.kind === "made") {
-    const address = new URL(state.invite.url, location.href).href;
-    return (
-      <Dialog title={`Invite to ${project.name}`} onClose={onClose}>
-        <p class="dialog-text">
-          Whoever opens this link joins as {state.role}, until{" "}
-          {new Date(state.invite.expires_at).toLocaleString(undefined, {
-            dateStyle: "medium",
-            timeStyle: "short",
-          })}
-          .
-        </p>
-        <div class="copy-line">
-          <code>{address}</code>
-          <CopyButton text={address} label="Copy link" />
-        </div>
-      </Dialog>
-    );
-  }
-  const isBusy = state.kind === "making";
-  return (
-    <Dialog title={`Invite to ${project.name}`} onClose={onClose}>
-      <div class="choices-big">
-        <button type="button" disabled={isBusy} onClick={() => void make("viewer")}>
-          <strong>Viewer</strong>
-          <span>Reads files and watches terminals.</span>
-        </button>
-        <button type="button" disabled={isBusy} onClick={() => void make("editor")}>
-          <strong>Editor</strong>
-          <span>Also writes files and runs commands.</span>
-        </button>
-      </div>
-      <p class="field-problem" aria-live="polite">
-        {state.kind === "choosing" ? state.problem : ""}
-      </p>
-    </Dialog>
   );
 }

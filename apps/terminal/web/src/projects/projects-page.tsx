@@ -12,7 +12,7 @@ import {
 } from "@tidegate/ui";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { archiveAddress } from "../api/projects.ts";
-import { isForbidden, tellFailure, told } from "../failure.ts";
+import { tellFailure, told } from "../failure.ts";
 import { bytesInWords } from "../files/tree.ts";
 import { follow, go, type Route, routeAddress } from "../route.ts";
 import type { Project } from "../wire/project.ts";
@@ -93,14 +93,8 @@ export function ProjectsPage() {
       {state.kind === "loading" && <Skeleton rows={5} label="Loading projects" />}
       {state.kind === "failed" && (
         <Failed
-          title={
-            isForbidden(state.error) ? "You are not signed in" : "The projects could not be listed"
-          }
-          advice={
-            isForbidden(state.error)
-              ? "Sign in and open this page again."
-              : "The service did not answer as expected. Nothing is lost."
-          }
+          title="The projects could not be listed"
+          advice="The service did not answer as expected. Nothing is lost."
           detail={told(state.error).detail}
           onRetry={() => void projects.list.load()}
         />

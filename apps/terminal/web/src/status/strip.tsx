@@ -1,6 +1,8 @@
 import { coarseDuration, Dialog, Icon, useNow } from "@tidegate/ui";
 import { useState } from "preact/hooks";
+import { signOut } from "../api/session.ts";
 import type { Connection } from "../connection/machine.ts";
+import { tellFailure } from "../failure.ts";
 import type { Session } from "../wire/session.ts";
 import type { SystemStatus } from "../wire/status.ts";
 import type { StatusReport } from "./status.ts";
@@ -20,7 +22,7 @@ export function StatusStrip({ report, connection, session }: StripProps) {
       {report && isStale && <Age at={report.at} />}
       <span class="strip-space" />
       <Isolation session={session} />
-      <span class="strip-fact strip-user">{session.user.name}</span>
+      <Person session={session} />
     </footer>
   );
 }
@@ -58,6 +60,29 @@ function Facts({ status }: { status: SystemStatus }) {
 function Age({ at }: { at: number }) {
   const now = useNow();
   return <span class="strip-fact strip-wait">{coarseDuration((now - at) / 1000)} old</span>;
+}
+
+function Person({ session }: { session: Session }) {
+  const leave = async () => {
+    await signOut();
+    location.assign("/");
+  };
+  return (
+    <span class="strip-fact strip-user">
+      {session.user.name}
+      {session.mode === "oidc" && (
+        <button
+          type="button"
+          class="strip-button"
+          onClick={() =>
+            leave().catch((error: unknown) => tellFailure("Signing out failed.", error))
+          }
+        >
+          Sign out
+        </button>
+      )}
+    </span>
+  );
 }
 
 /** How commands are kept apart here; says plainly what is missing. */

@@ -26,5 +26,13 @@ export type Project = Decoded<typeof project>;
 
 export const projectList = object({ projects: list(project) });
 
+const member = object({ id: text, name: text, role });
+const openInvite = object({ id: text, role, expires_at: moment });
+
+/** Who is in a project, and which invitations are open. */
+export const membership = object({ members: list(member), invites: list(openInvite) });
+
+export type Membership = Decoded<typeof membership>;
+
 export const invite = object({ url: text, expires_at: moment });
 export type Invite = Decoded<typeof invite>;

@@ -2,7 +2,6 @@ import {
   boolean,
   type Decoded,
   list,
-  literal,
   moment,
   object,
   optional,
@@ -23,7 +22,8 @@ export type IsolationLayer = Decoded<typeof isolationLayer>;
 /** Who is signed in, how to reach the gateway, and what protects the commands that run. */
 export const session = object({
   user: object({ id: text, name: text }),
-  mode: literal("owner", "oidc"),
+  /** How people are known; `owner` where there is one person and no sign-in. */
+  mode: text,
   gateway: gatewayGrant,
   isolation: withDefault(list(isolationLayer), []),
 });
