@@ -4,9 +4,9 @@ import asyncio
 import time
 
 import probe
-from tidegate.client import Client
 
 from tidegate import App
+from tidegate.client import Client
 
 app = App("bench")
 queue = app.queue("noops", slots=100, idle_timeout=3600)

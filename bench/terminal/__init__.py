@@ -1,0 +1,1 @@
+"""The terminal, from click to byte, beside Jupyter."""
