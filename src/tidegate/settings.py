@@ -23,6 +23,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         admin_token: `TIDEGATE_ADMIN_TOKEN`: lets its bearer use the HTTP API. Never shown.
         data: `TIDEGATE_DATA`: the folder that `up` keeps everything in.
         public_url: `TIDEGATE_PUBLIC_URL`: where people reach the app.
+        origins: `TIDEGATE_ORIGINS`: pages of other hosts that may connect to the gateway, as
+            `https://host[:port]` separated by commas.
+        spread: `TIDEGATE_SPREAD`: seconds over which a gateway that ends sends its clients away.
         task: `TIDEGATE_TASK`: the id of the task this process runs in.
         release: `TIDEGATE_RELEASE`.
     """
@@ -33,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     admin_token: str = field(default="")
     data: Path = Path(DEFAULT_DATA)
     public_url: str = ""
+    origins: str = ""
+    spread: float = 5.0
     task: str = ""
     release: str = "dev"
 
@@ -58,6 +63,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             admin_token=merged.get("TIDEGATE_ADMIN_TOKEN", ""),
             data=data,
             public_url=merged.get("TIDEGATE_PUBLIC_URL", ""),
+            origins=merged.get("TIDEGATE_ORIGINS", ""),
+            spread=_seconds(merged, "TIDEGATE_SPREAD", 5.0),
             task=merged.get("TIDEGATE_TASK", ""),
             release=merged.get("TIDEGATE_RELEASE", "dev"),
         )
@@ -70,6 +77,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             "TIDEGATE_SECRET_KEY": self.secret_key,
             "TIDEGATE_DATA": str(self.data),
             "TIDEGATE_PUBLIC_URL": self.public_url,
+            "TIDEGATE_ORIGINS": self.origins,
+            "TIDEGATE_SPREAD": f"{self.spread:g}",
             "TIDEGATE_RELEASE": self.release,
         }
 
@@ -97,6 +106,14 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise SettingsError(f"{path}:{number}: expected NAME=value, found {name.strip()!r}")
         variables[name.strip()] = _unquoted(value.strip())
     return variables
+
+
+def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:
+    text = variables.get(name) or f"{default}"
+    try:
+        return max(float(text), 0.0)
+    except ValueError as error:
+        raise SettingsError(f"expected {name} in seconds, found {text!r}") from error
 
 
 def _unquoted(value: str) -> str:

@@ -89,6 +89,12 @@ NOBODY: Final = Claims()
 ADMIN: Final = Claims(sub="admin", caps=(Cap(allow=frozenset({"admin"})),))
 
 
+def bearer(authorization: str | None) -> str:
+    """The token of an `Authorization: Bearer` header; empty where there is none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 class TokenExpiredError(TokenError):
     """The token was good until it ended; a new one is needed."""
 

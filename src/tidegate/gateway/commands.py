@@ -18,6 +18,7 @@ from tidegate.errors import (
     UsageError,
 )
 from tidegate.gateway.auth import Claims, Right, TokenExpiredError
+from tidegate.gateway.endings import Ending
 from tidegate.gateway.protocol import (
     ALREADY_SUBSCRIBED,
     BAD_REQUEST,
@@ -188,7 +189,7 @@ async def subscribe(session: "Session", request: SubscribeRequest) -> Reply:
     try:
         topic = await session.gateway.topics.acquire(channel)
         try:
-            result = await _recovered(topic, request)
+            result = await _result(session, topic, request)
         except BaseException:
             session.gateway.topics.release(topic)
             raise
@@ -200,6 +201,29 @@ async def subscribe(session: "Session", request: SubscribeRequest) -> Reply:
         result.expires = result.ttl > 0
     session.enter(channel, Subscription(topic, claims))
     return Reply(subscribe=result)
+
+
+async def _result(session: "Session", topic: Topic, request: SubscribeRequest) -> SubscribeResult:
+    if not topic.position.offset:
+        ending = await session.gateway.endings.find(topic.channel)
+        if ending is not None:
+            return _ended(ending, request)
+        session.gateway.endings.watch(topic)
+    return await _recovered(topic, request)
+
+
+def _ended(ending: Ending, request: SubscribeRequest) -> SubscribeResult:
+    """The answer for a job that has ended and never wrote: its end, unless that was seen."""
+    is_seen = request.recover and Cursor(request.offset, request.epoch) == ending.cursor
+    return SubscribeResult(
+        recoverable=True,
+        positioned=True,
+        was_recovering=request.recover,
+        recovered=request.recover and (is_seen or not request.offset),
+        epoch=ending.epoch,
+        offset=ending.cursor.offset if is_seen else 0,
+        publications=[] if is_seen else [publication(ending.event)],
+    )
 
 
 async def _recovered(topic: Topic, request: SubscribeRequest) -> SubscribeResult:

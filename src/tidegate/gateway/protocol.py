@@ -320,20 +320,20 @@ def encoded(reply: Reply) -> bytes:
 
 def publication(event: Event) -> Publication:
     """An event as clients get it."""
-    return Publication(Raw(_one_line(event.data)), event.offset)
+    return Publication(Raw(one_line(event.data)), event.offset)
 
 
 def publications_push(channel: str, events: Sequence[Event]) -> bytes:
     """What tells subscribers of events, a line each. The events themselves are not decoded."""
     head = b'{"push":{"channel":"%b","pub":{"data":' % channel.encode()
     return b"\n".join(
-        [b'%b%b,"offset":%d}}}' % (head, _one_line(event.data), event.offset) for event in events]
+        [b'%b%b,"offset":%d}}}' % (head, one_line(event.data), event.offset) for event in events]
     )
 
 
 def unlogged_push(channel: str, data: bytes) -> bytes:
     """What tells a subscriber of an event that is in no log, and has no offset."""
-    return b'{"push":{"channel":"%b","pub":{"data":%b}}}' % (channel.encode(), _one_line(data))
+    return b'{"push":{"channel":"%b","pub":{"data":%b}}}' % (channel.encode(), one_line(data))
 
 
 def unsubscribe_push(channel: str, why: Unsubscribe) -> bytes:
@@ -341,6 +341,7 @@ def unsubscribe_push(channel: str, why: Unsubscribe) -> bytes:
     return _encode({"push": {"channel": channel, "unsubscribe": why}})
 
 
-def _one_line(data: bytes) -> bytes:
+def one_line(data: bytes) -> bytes:
+    """The same JSON without line breaks."""
     # Lines separate messages. In JSON a bare line break can only stand between tokens.
     return data.replace(b"\n", b" ") if b"\n" in data else data

@@ -3,29 +3,44 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Final, Self
+from itertools import islice
+from typing import Final, Protocol, Self
 
 from tidegate.channels.hub import Hub
 from tidegate.clock import SYSTEM
 from tidegate.connections.valkey import Valkey
 from tidegate.gateway.auth import Keyring
+from tidegate.gateway.endings import Endings, FindJob
 from tidegate.gateway.lanes import Lanes
 from tidegate.gateway.presence import Presence
-from tidegate.gateway.protocol import SHUTDOWN
-from tidegate.gateway.session import Session
+from tidegate.gateway.protocol import SHUTDOWN, Disconnect
 from tidegate.gateway.topic import Topics
-from tidegate.gateway.wheel import Wheel
+from tidegate.gateway.wheel import Spoke, Wheel
 
 _SPREAD_STEP: Final = 0.05
 
 
+class Client(Spoke, Protocol):
+    """A connection that the gateway can end: a WebSocket session or an SSE stream."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it may be ended now without leaving anything half done."""
+        ...
+
+    def disconnect(self, why: Disconnect) -> None:
+        """End it; again does nothing."""
+        ...
+
+
 class Gateway:
-    """Sessions and what they share. An async context manager; leaving it ends every session.
+    """Clients and what they share. An async context manager; leaving it ends every client.
 
     Args:
         hub: The live channels of this process.
         valkey: For presence.
         keyring: Whose tokens are believed.
+        find_job: Finds the record of a job, for the end of those that never wrote.
         version: What clients are told of the server.
         now: Seconds since the epoch.
     """
@@ -36,6 +51,7 @@ class Gateway:
         hub: Hub,
         valkey: Valkey,
         keyring: Keyring,
+        find_job: FindJob,
         version: str = "",
         now: Callable[[], float] = SYSTEM.now,
     ) -> None:
@@ -46,62 +62,67 @@ class Gateway:
         self.topics = Topics(hub, self._count)
         self.presence = Presence(valkey)
         self.lanes = Lanes()
+        self.endings = Endings(find_job)
         self.deliveries = 0
         self.is_draining = False
-        self._sessions: dict[Session, None] = {}
+        self._clients: dict[Client, None] = {}
         self._wheel = Wheel()
         self._open = AsyncExitStack()
-        self._ticking: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self._open.enter_async_context(self.lanes)
         await self._open.enter_async_context(self.presence)
-        self._ticking = asyncio.create_task(self._tick(), name="gateway-wheel")
+        self._running = [
+            asyncio.create_task(self._tick(), name="gateway-wheel"),
+            asyncio.create_task(self.endings.run(), name="gateway-endings"),
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.gather(self._ticking, return_exceptions=True)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self.drain(over=0.0)
         await self._open.aclose()
 
     @property
     def connections(self) -> int:
-        """Sessions there are."""
-        return len(self._sessions)
+        """Clients there are."""
+        return len(self._clients)
 
     @property
     def channels_followed(self) -> int:
         """Channels somebody here is subscribed to."""
         return len(self.topics)
 
-    def opened(self, session: Session) -> int:
-        """Take up a session; its slot on the wheel."""
-        self._sessions[session] = None
-        return self._wheel.add(session)
+    def opened(self, client: "Client") -> int:
+        """Take up a client; its slot on the wheel."""
+        self._clients[client] = None
+        return self._wheel.add(client)
 
-    def closed(self, session: Session, slot: int) -> None:
-        """Forget a session that has ended."""
-        self._sessions.pop(session, None)
-        self._wheel.remove(session, slot)
+    def closed(self, client: "Client", slot: int) -> None:
+        """Forget a client that is gone."""
+        self._clients.pop(client, None)
+        self._wheel.remove(client, slot)
 
     async def drain(self, *, over: float) -> None:
         """Send every client elsewhere within `over` seconds, evenly, and take no new ones.
 
-        A session that is just carrying out a command goes when that is answered, or with the last.
+        One that is just carrying out a command goes when that is answered, or with the last.
         """
         self.is_draining = True
         steps = max(1, round(over / _SPREAD_STEP))
-        for left in range(steps, 0, -1):
-            going = len(self._sessions) // left
-            idle = [session for session in self._sessions if session.is_idle]
-            for session in idle[:going]:
-                session.disconnect(SHUTDOWN)
-            if self._sessions and left > 1:
-                await asyncio.sleep(over / steps)
-        for session in tuple(self._sessions):
-            session.disconnect(SHUTDOWN)
+        for left in range(steps, 1, -1):
+            going = -(-len(self._clients) // left)
+            idle = (client for client in self._clients if client.is_idle)
+            for client in list(islice(idle, going)):
+                client.disconnect(SHUTDOWN)
+            if not self._clients:
+                return
+            await asyncio.sleep(over / steps)
+        for client in tuple(self._clients):
+            client.disconnect(SHUTDOWN)
 
     def _count(self, deliveries: int) -> None:
         self.deliveries += deliveries

@@ -196,6 +196,10 @@ class Topic:
         self.tail.clear()
         self._tell_reaching()
 
+    def restart(self) -> None:
+        """Make every subscriber subscribe again, from where it stands."""
+        self._restart(self._epoch)
+
     def flush(self) -> None:
         """Send the members what came in this turn of the loop, as one frame."""
         if not self._waiting:

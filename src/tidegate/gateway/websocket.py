@@ -1,9 +1,9 @@
 """The gateway's sockets: a WebSocket protocol on the bare transport, beside uvicorn's own.
 
 uvicorn hands every upgrade to the class named by its `ws=` setting. The one made here looks at the
-path: `/connection/websocket` is the gateway's, anything else goes to uvicorn's stock class and so
-to the ASGI application. Past the handshake a gateway socket has no task, queue or copy of a frame:
-a topic writes the same bytes to every subscriber's transport.
+path: `/connection/websocket` is the gateway's, anything else goes where it is told, by default to
+uvicorn's stock class and so to the ASGI application. Past the handshake a gateway socket has no
+task, queue or copy of a frame: a topic writes the same bytes to every subscriber's transport.
 """
 
 import asyncio
@@ -143,12 +143,24 @@ class GatewaySocket(asyncio.Protocol):
             self._session.over()
 
 
-class Upgrades:
-    """What uvicorn's `ws=` is set to: makes a protocol for each upgrade."""
+Upgrade = Callable[[Config, ServerState, dict[str, Any]], asyncio.Protocol]
 
-    def __init__(self, gateway: Gateway, hosts: HostPolicy) -> None:
+
+class Upgrades:
+    """What uvicorn's `ws=` is set to: makes a protocol for each upgrade.
+
+    Args:
+        gateway: Has `/connection/websocket`.
+        hosts: Which pages may connect to it.
+        others: Makes the protocol for any other path.
+    """
+
+    def __init__(
+        self, gateway: Gateway, hosts: HostPolicy, *, others: Upgrade = WebSocketsSansIOProtocol
+    ) -> None:
         self._gateway = gateway
         self._hosts = hosts
+        self._others = others
 
     def __call__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any]
@@ -158,7 +170,7 @@ class Upgrades:
         def choose(path: bytes) -> asyncio.Protocol:
             if path == PATH.encode():
                 return GatewaySocket(self._gateway, self._hosts)
-            return WebSocketsSansIOProtocol(config, server_state, app_state)
+            return self._others(config, server_state, app_state)
 
         return _Upgrade(choose)
 

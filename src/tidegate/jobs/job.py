@@ -193,3 +193,12 @@ class JobRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload_ref: str | None = None
     policy: JobPolicy = JobPolicy()
     trace: str | None = None
+
+
+def claim_of(record: JobRecord, fence: int = 0) -> Claim:
+    """The claim of the attempt that runs or ran a job, as far as its record tells."""
+    shared = {name: getattr(record, name) for name in _SHARED}
+    return Claim(**shared, fence=fence, ready_at=record.enqueued_at)
+
+
+_SHARED: Final = [name for name in Claim.__struct_fields__ if name in JobRecord.__struct_fields__]

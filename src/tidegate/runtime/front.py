@@ -8,8 +8,6 @@ from typing import Any, Final, Self
 
 import uvicorn
 
-from tidegate.errors import UsageError
-
 _BACKLOG: Final = 2048
 _QUIET: Final[dict[str, Any]] = {
     "version": 1,
@@ -90,23 +88,3 @@ class Front:
         """Take no new connections; those there are go on."""
         for server in self._server.servers:
             server.close()
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A TCP socket that listens at `host`; port 0 takes any free one.
-
-    Raises:
-        UsageError: The address cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        opened.bind((host, port))
-        opened.listen(_BACKLOG)
-    except OSError as error:
-        opened.close()
-        raise UsageError(
-            f"expected {host}:{port} to be free, found: {error}; choose another port"
-        ) from error
-    return opened

@@ -17,7 +17,9 @@ from tidegate.gateway.auth import Cap, Keyring, Right
 from tidegate.gateway.hosts import HostPolicy
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.websocket import PATH, Upgrades
-from tidegate.runtime.front import Front, listening
+from tidegate.jobs.job import JobRecord
+from tidegate.runtime.doors import open_port
+from tidegate.runtime.front import Front
 
 SETTINGS = (
     ChannelSettings(pattern="conflated:*", slow="conflate"),
@@ -40,6 +42,7 @@ class Running:
     channels: ValkeyChannels
     keyring: Keyring
     port: int = 0
+    records: dict[str, JobRecord] = field(default_factory=dict)
     gateway: Gateway = field(init=False)
     stack: AsyncExitStack = field(init=False)
 
@@ -48,12 +51,21 @@ class Running:
         enter = self.stack.enter_async_context
         hub = await enter(Hub(self.channels))
         self.gateway = await enter(
-            Gateway(hub=hub, valkey=self.valkey, keyring=self.keyring, version="test")
+            Gateway(
+                hub=hub,
+                valkey=self.valkey,
+                keyring=self.keyring,
+                find_job=self.records_get,
+                version="test",
+            )
         )
         upgrades = Upgrades(self.gateway, HostPolicy(is_loopback=True))
-        door = listening("127.0.0.1", self.port)
+        door = open_port("127.0.0.1", self.port)
         self.port = door.getsockname()[1]
         await enter(Front(not_found, [door], upgrades=upgrades, grace=1.0))
+
+    async def records_get(self, job: str) -> JobRecord | None:
+        return self.records.get(job)
 
     async def stop(self) -> None:
         await self.stack.aclose()
