@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from apps.terminal.sandbox.cgroup import Cgroup
 from apps.terminal.sandbox.identity import Identity
-from apps.terminal.sandbox.landlock import WRITABLE
 from apps.terminal.sandbox.limits import Limits
 from tidegate.launchers import orders
 
@@ -25,6 +24,7 @@ class Means(Struct, frozen=True, kw_only=True):
         filter_program: Of system calls; empty for none.
         landlock: The kernel's version; 0 for none.
         readable: Where something is hidden, all that may be read besides the workspace.
+        writable: What may be written besides the workspace, where Landlock decides.
         cgroups: Where cgroups can be made, by controller; empty where they cannot.
     """
 
@@ -32,6 +32,7 @@ class Means(Struct, frozen=True, kw_only=True):
     filter_program: bytes = b""
     landlock: int = 0
     readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
     cgroups: Mapping[str, str] = {}
 
 
@@ -137,10 +138,10 @@ class Entry:
     def _file_options(self) -> list[str]:
         if not self._means.landlock:
             return []
-        writable = (*WRITABLE, str(self._home), str(self._identity.scratch))
         return [
             f"--landlock={self._means.landlock}",
-            *(f"--write={path}" for path in writable),
+            *(f"--own={path}" for path in (self._home, self._identity.scratch)),
+            *(f"--write={path}" for path in self._means.writable),
             *(f"--read={path}" for path in self._means.readable),
         ]
 

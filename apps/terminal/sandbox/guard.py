@@ -9,7 +9,8 @@ command itself. Options beyond the reaper's:
     --limit=NAME:N      a resource limit, as in `resource.RLIMIT_NAME`; may be repeated
     --join=FILE         a cgroup's member list to enter
     --seccomp=FD        filter program to load
-    --landlock=N        the kernel's version, with --write=PATH and --read=PATH, repeated
+    --landlock=N        the kernel's version, with --own=PATH, --write=PATH and --read=PATH,
+                        repeated; without --read, everything may be read
     --env=FD            the command's environment, entries ended by NUL
     --keep=FD:AS        a descriptor the command gets, and its number there
     --cwd=PATH          where it starts; the home folder if that is gone
@@ -85,6 +86,8 @@ def entering(given: Given) -> Callable[[], None]:
     def enter() -> None:
         if "tty" in given:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        # Before the limit on descriptors, which theirs may be above.
+        _keep(given.get("keep", ()))
         _join(given.get("join", ()))
         _limit(given.get("limit", ()))
         os.umask(0o022)
@@ -93,7 +96,6 @@ def entering(given: Given) -> Callable[[], None]:
         elif "uid" in given:
             _change_user(int(given["uid"][0]))
         _start_in(given["cwd"][0], environment["HOME"])
-        _keep(given.get("keep", ()))
         os.environ.clear()
         os.environ.update(environment)
         for ready in given.get("ready", ()):
@@ -173,6 +175,8 @@ def _ruleset(kernel: Kernel, given: Given) -> int:
     for path in given.get("read", ()):
         _allow(kernel, ruleset, path, reads)
     for path in given.get("write", ()):
+        _allow(kernel, ruleset, path, writes)
+    for path in given.get("own", ()):
         _allow(kernel, ruleset, path, reads | writes)
     return ruleset
 

@@ -16,7 +16,6 @@ VERSION_FLAG = 1
 OLDEST_USEFUL = 2
 
 WRITABLE = ("/dev", "/proc", "/tmp", "/var/tmp")  # noqa: S108 - where programs expect to write
-HOME_SECRETS = "everything in the home folder but the programs on PATH"
 
 
 def version() -> int:
@@ -27,24 +26,37 @@ def version() -> int:
     return max(answer, 0)
 
 
+def entries(folder: Path) -> list[Path]:
+    """What `folder` holds, less its links: opened, a link would open what it leads to."""
+    return [path for path in folder.iterdir() if not path.is_symlink()]
+
+
 def beside(
-    hidden: Iterable[Path], listing: Callable[[Path], Iterable[Path]] = Path.iterdir
+    hidden: Iterable[Path], listing: Callable[[Path], Iterable[Path]] = entries
 ) -> list[Path]:
     """Everything but `hidden`, as folders and files to open: the neighbours at each level.
 
     What appears later beside a hidden folder's parents stays closed.
     """
-    closed = {Path(os.path.normpath(path)) for path in hidden}
+    closed = outermost(hidden)
     on_the_way = {parent for path in closed for parent in path.parents}
     opened: list[Path] = []
-    for folder in sorted(on_the_way - _below(closed)):
-        entries = _listed(folder, listing)
-        opened += [path for path in entries if path not in closed and path not in on_the_way]
+    for folder in sorted(on_the_way):
+        here = _listed(folder, listing)
+        opened += [path for path in here if path not in closed and path not in on_the_way]
     return opened
 
 
-def _below(closed: set[Path]) -> set[Path]:
-    return {path for path in closed if closed.intersection(path.parents)} | closed
+def outermost(folders: Iterable[Path]) -> set[Path]:
+    """Those of `folders` that lie in no other."""
+    found = {Path(os.path.normpath(path)) for path in folders}
+    return {path for path in found if found.isdisjoint(path.parents)}
+
+
+def writable(hidden: Iterable[Path]) -> list[str]:
+    """Folders that any command may write, besides its own: those with nothing hidden in them."""
+    kept_shut = {parent for path in outermost(hidden) for parent in path.parents}
+    return [folder for folder in WRITABLE if Path(folder) not in kept_shut]
 
 
 def _listed(folder: Path, listing: Callable[[Path], Iterable[Path]]) -> list[Path]:

@@ -37,11 +37,13 @@ def found(uids: Sequence[int], hidden: Sequence[Path], scratch: Path) -> Means:
 
     Takes about 0.1 s, several trials more where a layer turns out not to work.
     """
+    hidden = [path.resolve() for path in hidden]
     offered = Means(
         uids=tuple(uids) if os.geteuid() == 0 else (),
         filter_program=_filter_program(),
         landlock=_landlock_version(),
         readable=_readable(hidden),
+        writable=tuple(landlock.writable(hidden)),
         cgroups={name: str(path) for name, path in cgroup.parents().items()},
     )
     return offered if works(offered, scratch) else _without_what_fails(offered, scratch)
@@ -88,7 +90,11 @@ def _without_what_fails(offered: Means, scratch: Path) -> Means:
     alone: Sequence[Mapping[str, object]] = (
         {"uids": offered.uids},
         {"filter_program": offered.filter_program},
-        {"landlock": offered.landlock, "readable": offered.readable},
+        {
+            "landlock": offered.landlock,
+            "readable": offered.readable,
+            "writable": offered.writable,
+        },
         {"cgroups": offered.cgroups},
     )
     kept: dict[str, object] = {}

@@ -7,6 +7,7 @@ appears whole or not at all.
 import contextlib
 import errno
 import os
+import posixpath
 import secrets
 import stat
 from collections.abc import Iterable, Mapping
@@ -71,7 +72,7 @@ class Folder:
         """Make folders, as far as nothing is in their way."""
         for folder in folders:
             with contextlib.suppress(OSError):
-                self._make_folder(folder)
+                self._make_folders(folder)
 
     def unmake(self, folders: Iterable[str]) -> None:
         """Remove folders that hold nothing, not even something ignored."""
@@ -82,8 +83,7 @@ class Folder:
     def _write(self, path: str, entry: Entry, data: bytes) -> None:
         target = self.root / path
         self._check_untouched(path)
-        for folder in reversed([*parents(path)]):
-            self._make_folder(folder)
+        self._make_folders(posixpath.dirname(path))
         unfinished = target.with_name(f"{UNFINISHED}{secrets.token_hex(6)}")
         try:
             if entry.link is None:
@@ -97,13 +97,15 @@ class Folder:
         # Not settled: it may be changed again before the clock ticks.
         self.known[path] = Known(Stamp.of(target.lstat()), entry)
 
-    def _make_folder(self, folder: str) -> None:
-        place = self.root / folder
-        try:
-            place.mkdir()
-        except FileExistsError:
-            if not stat.S_ISDIR(place.lstat().st_mode):
-                raise
+    def _make_folders(self, folder: str) -> None:
+        """Make a folder and those above it; a link in the way is not followed."""
+        for part in reversed([folder, *parents(folder)] if folder else []):
+            place = self.root / part
+            try:
+                place.mkdir()
+            except FileExistsError:
+                if not stat.S_ISDIR(place.lstat().st_mode):
+                    raise
 
     def _check_untouched(self, path: str) -> None:
         """Refuse a file that is not as it was last seen."""

@@ -8,6 +8,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec import Struct
@@ -73,22 +74,25 @@ class Skipped(Struct, frozen=True):
     reason: str
 
 
-class Scan(Struct):
+@dataclass(slots=True)
+class Scan:
     """A workspace as it was found.
 
     Attributes:
+        ignored: What of it is not part of the project.
         known: Files and links by path, those unread with their content unknown until read.
         unread: Files whose content is new or may be.
         folders: Every folder that is not ignored.
-        unknown: Paths that are ignored or could not be read; below a folder, all of it.
-        skipped: Of those, what a person should hear of.
+        unknown: Paths that could not be read; below a folder, all of it.
+        skipped: Those, and why.
     """
 
-    known: dict[str, Known]
-    unread: dict[str, Stamp]
-    folders: set[str]
-    unknown: set[str]
-    skipped: list[Skipped]
+    ignored: Ignored
+    known: dict[str, Known] = field(default_factory=dict)
+    unread: dict[str, Stamp] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    skipped: list[Skipped] = field(default_factory=list)
 
     def unread_batches(self) -> Iterator[list[str]]:
         """The unread files in groups that fit in memory together; a large one is alone."""
@@ -119,16 +123,21 @@ class Scan(Struct):
         return known + sum(stamp.size for stamp in self.unread.values())
 
     def tree(self, base: Tree) -> Tree:
-        """What the workspace holds; of what is unknown, what `base` says."""
+        """What the workspace holds; of what is ignored or unknown, what `base` says."""
         files = {path: known.entry for path, known in self.known.items()}
         for path, entry in base.files.items():
-            if path not in files and self._is_unknown(path):
+            if path not in files and self._is_out_of_sight(path, is_folder=False):
                 files[path] = entry
-        kept = {folder for folder in base.folders if self._is_unknown(folder)}
+        kept = {folder for folder in base.folders if self._is_out_of_sight(folder, is_folder=True)}
         return Tree.tidy(files, self.folders | kept)
 
-    def _is_unknown(self, path: str) -> bool:
-        return any(place in self.unknown for place in ("", path, *parents(path)))
+    def _is_out_of_sight(self, path: str, *, is_folder: bool) -> bool:
+        above = list(parents(path))
+        return (
+            any(place in self.unknown for place in ("", path, *above))
+            or self.ignored(path, is_folder=is_folder)
+            or any(self.ignored(folder, is_folder=True) for folder in above)
+        )
 
 
 def scanned(root: Path, before: Mapping[str, Known], largest: int) -> Scan:
@@ -139,8 +148,7 @@ def scanned(root: Path, before: Mapping[str, Known], largest: int) -> Scan:
         before: Files as they were read last.
         largest: Bytes above which a file is left out.
     """
-    scan = Scan({}, {}, set(), set(), [])
-    ignored = Ignored(_rules(root))
+    scan = Scan(Ignored(_rules(root)))
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -151,21 +159,19 @@ def scanned(root: Path, before: Mapping[str, Known], largest: int) -> Scan:
             continue
         for entry in entries:
             path = posixpath.join(folder, entry.name)
-            if _is_wanted(scan, path, ignored, is_folder=entry.is_dir(follow_symlinks=False)):
+            if _is_wanted(scan, path, is_folder=entry.is_dir(follow_symlinks=False)):
                 waiting.extend(_visit(scan, path, entry, before, largest))
+    scan.skipped.sort(key=lambda skipped: skipped.path)
     return scan
 
 
-def _is_wanted(scan: Scan, path: str, ignored: Ignored, *, is_folder: bool) -> bool:
+def _is_wanted(scan: Scan, path: str, *, is_folder: bool) -> bool:
     try:
         checked(path)
     except PathError as error:
         scan.skipped.append(Skipped(os.fsencode(path).decode(errors="replace"), str(error)))
         return False
-    if ignored(path, is_folder=is_folder):
-        scan.unknown.add(path)
-        return False
-    return True
+    return not scan.ignored(path, is_folder=is_folder)
 
 
 def _visit(
