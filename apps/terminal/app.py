@@ -37,9 +37,15 @@ commands = app.queue(
     max_depth=settings.max_depth,
     drain=settings.drain,
     stop_timeout=settings.drain + 10,
+    env=settings.of_workers,
 )
 
-app.service("web", "apps.terminal.api.asgi:create", paths=["/"])
+app.service(
+    "web",
+    "apps.terminal.api.asgi:create",
+    paths=["/"],
+    secrets=["TERMINAL_OIDC_CLIENT_SECRET"] if settings.oidc_client_secret else [],
+)
 
 
 @commands.job(

@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 from apps.terminal.sandbox.limits import MIB, Limits
 from apps.terminal.workspace.limits import ProjectLimits
 from tidegate.errors import SettingsError
-from tidegate.settings import read_env_file
 
 PREFIX: Final = "TERMINAL_"
 
@@ -23,6 +22,26 @@ SEED_NAMES: Final = {
     "ECS_CPU": "task_cpu",
     "ECS_MEMORY": "task_memory",
 }
+
+# What workers are told; see `TerminalSettings.of_workers`.
+WORKERS_TOO: Final = (
+    "slots",
+    "task_cpu",
+    "task_memory",
+    "timeout",
+    "command_memory_mb",
+    "command_cpu_seconds",
+    "command_processes",
+    "command_open_files",
+    "command_file_mb",
+    "command_disk_mb",
+    "command_output_mb",
+    "drain",
+    "project_files",
+    "project_mb",
+    "project_file_mb",
+    "workspaces",
+)
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -112,15 +131,15 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Settings from the environment, and below it from `.env` in the working folder.
+        """Settings from the environment.
 
         Raises:
             SettingsError: A value cannot be, or one that the sign-in needs is missing.
         """
-        given = {**read_env_file(Path.cwd() / ".env"), **os.environ} if environ is None else environ
+        given = os.environ if environ is None else environ
         values = {field: given[name] for name, field in _names(cls) if given.get(name)}
         try:
-            settings = msgspec.convert(values, cls, strict=False)
+            settings = msgspec.convert(values, cls, strict=False, dec_hook=_converted)
         except msgspec.ValidationError as error:
             raise SettingsError(f"settings of the terminal: {error}") from error
         settings.check()
@@ -143,6 +162,20 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
                 f"expected {PREFIX}ALGORITHMS to name signatures with a public key, such as RS256, "
                 f"found {self.algorithms!r}"
             )
+
+    @property
+    def of_workers(self) -> dict[str, str]:
+        """The variables that hand a worker what differs from the defaults.
+
+        A task gets no environment but its declared one. Nothing of the sign-in is among it:
+        commands of strangers run beside a worker.
+        """
+        standard = type(self)()
+        return {
+            PREFIX + name.upper(): str(getattr(self, name))
+            for name in WORKERS_TOO
+            if getattr(self, name) != getattr(standard, name)
+        }
 
     @property
     def allowed_algorithms(self) -> list[str]:
@@ -171,6 +204,11 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
             total_bytes=self.project_mb * MIB,
             files=self.project_files,
         )
+
+
+def _converted(type_: type[object], text: str) -> object:
+    """A folder, which msgspec does not know."""
+    return type_(text)  # type: ignore[call-arg]
 
 
 def _names(cls: type[Struct]) -> list[tuple[str, str]]:

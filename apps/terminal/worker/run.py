@@ -83,7 +83,7 @@ class Run:
         await self.teller.status("saving")
         unsaved = await self._saved(workspace)
         await self._kept(exit_, keyboard)
-        return ended(exit_, unsaved)
+        return ended(exit_, unsaved=unsaved, cancelled=self._job.cancel_reason)
 
     def _keyboard(self, state: TerminalState) -> Keyboard:
         return Keyboard(
@@ -122,7 +122,7 @@ class Run:
         except asyncio.CancelledError:
             if self._job.cancel_reason is None:
                 raise
-            await running.kill("drain" if self._job.is_draining else "killed")
+            await running.kill("drain" if self._job.is_draining else "cancelled")
             _stay()
             await output
         finally:
@@ -180,10 +180,18 @@ async def _beside(
         raise failures.exceptions[0] from failures
 
 
-def ended(exit_: Exit, unsaved: str | None = None) -> Ended:
-    """How a command ended, in words for the person who typed it."""
+def ended(exit_: Exit, *, unsaved: str | None = None, cancelled: str | None = None) -> Ended:
+    """How a command ended, in words for the person who typed it.
+
+    Args:
+        exit_: How it ended.
+        unsaved: Why its files could not be saved, if they could not.
+        cancelled: Why its job was cancelled, if it was.
+    """
     reason = unsaved
-    if exit_.reason is not None:
+    if exit_.reason == "cancelled":
+        reason = cancelled
+    elif exit_.reason is not None:
         reason = exit_.detail or REASONS.get(exit_.reason, exit_.reason)
     return Ended(
         code=exit_.code,

@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from apps.terminal import app as terminal_app
-from apps.terminal.command import Terminal, input_channel, terminal_channel
+from apps.terminal.announce import announce
+from apps.terminal.command import Terminal, input_channel, project_channel, terminal_channel
 from apps.terminal.commands import Commands, NewCommand
 from apps.terminal.records import Records
 from apps.terminal.settings import TerminalSettings
 from apps.terminal.terminals import Terminals
+from apps.terminal.workspace import ProjectFiles
 from tidegate.channels.cursor import START
 from tidegate.channels.message import Message
 from tidegate.client import Client
@@ -70,6 +72,45 @@ class Typist:
                     found.append(event)
                     if event["type"] == until and text in str(event):
                         return found
+        raise AssertionError("the channel ended")
+
+    async def another_terminal(self) -> "Typist":
+        """A second terminal of the same project."""
+        return Typist(self.client, self.project, await self.terminals.create(self.project))
+
+    def limit(self, **changes: Any) -> None:
+        """Give commands other limits; before the first one only."""
+        terminal_app.settings = msgspec.structs.replace(terminal_app.settings, **changes)
+
+    async def files(self) -> dict[str, bytes]:
+        """The project's files as they are stored."""
+        files = ProjectFiles(self.client.objects, self.project)
+        paths = (await files.newest()).tree.files
+        return {path: (await files.read(path))[0] for path in paths}
+
+    async def edit(self, path: str, data: bytes) -> None:
+        """Save a file as the editor does."""
+        saved = await ProjectFiles(self.client.objects, self.project).write(path, data)
+        await announce(self.client, self.project, saved)
+
+    async def edit_unheard(self, path: str, data: bytes) -> None:
+        """Save a file, and tell nobody."""
+        await ProjectFiles(self.client.objects, self.project).write(path, data)
+
+    async def project_events(self, until: str = "") -> list[Event]:
+        """What the project's channel has told so far, at least up to a text."""
+        channel = project_channel(self.project)
+        found: list[Event] = []
+        async with (
+            asyncio.timeout(20),
+            self.client.subscribe([channel], START) as subscription,
+        ):
+            top = (await self.client.channels.backend.top(channel)).offset
+            async for item in subscription:
+                assert isinstance(item, Message)
+                found.append(msgspec.json.decode(item.data))
+                if (until in str(found)) if until else item.offset >= top:
+                    return found
         raise AssertionError("the channel ended")
 
     async def run(self, command: str, **options: Any) -> tuple[Event, str]:
