@@ -84,33 +84,58 @@ local function over_bound(prefix, queue, coming)
   end
 end
 
--- args: time, 1 to check bounds, then runs of jobs alike: queue, lane, policy, how many, how many
--- are to come in all (for the bound), and for each job id, envelope, options.
--- Answers for each job 1 (stored), 0 (its id exists) or the id of the job it duplicates;
--- or {'full', queue, depth, bound} and nothing is stored.
-register('enqueue', function(keys, args)
-  local call = redis.call
-  local prefix, now = keys[1], time_ms(args[1])
-  local last = #args
+-- A run of jobs alike in args, from its heading at `i`: queue, lane, policy, how many, how many are
+-- to come in all; then for each job id, envelope, options.
+local HEADING, PER_JOB = 5, 3
+
+local function next_run(args, i)
+  return i + HEADING + PER_JOB * tonumber(args[i + 3])
+end
+
+-- How many of a call's jobs of this queue are stored already, because the call is repeated.
+local function known_of(prefix, args, queue)
+  local known, i = 0, 2
+  while i <= #args do
+    local after = next_run(args, i)
+    for id = i + HEADING, args[i] == queue and after - 1 or 0, PER_JOB do
+      known = known + call('EXISTS', prefix .. 'j:' .. args[id])
+    end
+    i = after
+  end
+  return known
+end
+
+-- The first queue that has no room for what is to come, what it holds and its bound.
+local function full_queue(prefix, args)
   local i = 2
-  while i <= last do
+  while i <= #args do
     local coming = tonumber(args[i + 4])
     if coming > 0 then
       local held, bound = over_bound(prefix, args[i], coming)
-      if held then
+      if held and held + coming - known_of(prefix, args, args[i]) > bound then
         return {'full', args[i], held, bound}
       end
     end
-    i = i + 5 + 3 * tonumber(args[i + 3])
+    i = next_run(args, i)
   end
+end
 
+-- args: time, then runs of jobs alike. Answers for each job 1 (stored), 0 (its id exists) or the id
+-- of the job it duplicates; or {'full', queue, held, bound}, and nothing is stored.
+register('enqueue', function(keys, args)
+  local call = redis.call
+  local prefix, now = keys[1], time_ms(args[1])
+  local full = full_queue(prefix, args)
+  if full then
+    return full
+  end
+  local last, i = #args, 2
   local batch, answers, created, woken = new_batch(), {}, {}, {}
-  i = 2
   while i <= last do
     local queue, lane, policy, jobs = args[i], args[i + 1], args[i + 2], tonumber(args[i + 3])
     local score = next_score(prefix, queue, jobs, now)
     local ready, all = prefix .. 'ready:' .. queue .. ':' .. lane, prefix .. 'all:' .. queue
-    i = i + 5
+    i = i + HEADING
     for _ = 1, jobs do
       local id, envelope, text = args[i], args[i + 1], args[i + 2]
       local record, options, answer = prefix .. 'j:' .. id, nil, 1
@@ -144,7 +169,7 @@ register('enqueue', function(keys, args)
       end
       answers[#answers + 1] = answer
       score = score + STEP
-      i = i + 3
+      i = i + PER_JOB
     end
   end
   flush(batch)

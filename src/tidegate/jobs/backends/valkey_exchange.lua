@@ -216,7 +216,7 @@ local function start(prefix, take, id, ready_at, lane)
   local rare = false
   if options or fence or v[6] or v[7] then
     local told, epoch = options_of(options), 0
-    if told.start and tonumber(v[2]) + told.start <= take.now then
+    if told.start and not fence and tonumber(v[2]) + told.start <= take.now then
       finish(prefix, load(prefix, id), 'expired', 'not started in time', take.now)
       return false
     end

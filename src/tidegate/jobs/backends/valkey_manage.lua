@@ -54,9 +54,7 @@ register('renew', function(keys, args)
   local cancels = cancels_of(prefix, worker)
   local verdicts = renew_leases(prefix, args, 6 + queues, as_table(cancels), lease_of, now)
   extend_word(prefix, worker, longest, now)
-  if args[3] ~= '' then
-    call('HSET', prefix .. 'reports', worker, args[3])
-  end
+  call('HSET', prefix .. 'reports', worker, (now + 3 * longest) .. ' ' .. args[3])
   if args[4] ~= '' then
     merge_metrics(prefix, args[4])
   end
@@ -334,9 +332,9 @@ local function oldest_ms(prefix, queue, lanes, now)
   local oldest = now
   for lane = 0, lanes - 1 do
     local head = call('ZRANGE', prefix .. 'ready:' .. queue .. ':' .. lane, 0, 0, 'WITHSCORES')[2]
-    oldest = math.min(oldest, tonumber(head) or now)
+    oldest = math.min(oldest, math.floor(tonumber(head) or now))
   end
-  return math.floor(now - oldest)
+  return now - oldest
 end
 
 -- args: time, queue. In the order of `QueueStats`.
@@ -359,8 +357,11 @@ end)
 
 register('workers', function(keys, args)
   local prefix, now, reports = keys[1], time_ms(args[1]), {}
-  for _, worker in ipairs(call('ZRANGE', prefix .. 'workers', 0, -1)) do
-    reports[#reports + 1] = call('HGET', prefix .. 'reports', worker) or nil
+  for _, told in ipairs(call('HVALS', prefix .. 'reports')) do
+    local ends, report = string.match(told, '^(%d+) (.*)$')
+    if tonumber(ends) > now then
+      reports[#reports + 1] = report
+    end
   end
   return reports
 end)
