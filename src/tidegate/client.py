@@ -10,7 +10,6 @@ acknowledged.
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tidegate.channels.backend import Published, Replay
@@ -28,13 +27,13 @@ from tidegate.jobs.coalescing import Coalescer
 from tidegate.jobs.handle import JobHandle
 from tidegate.jobs.job import Enqueued, JobRecord, NewJob, State
 from tidegate.jobs.payloads import stored
+from tidegate.objects import Objects
 from tidegate.serde import INLINE_BYTES
 from tidegate.settings import Settings
 
 if TYPE_CHECKING:
     from tidegate.app import App
     from tidegate.handler import Job
-    from tidegate.objects.store import Objects
 
 _PAGE = 500
 
@@ -48,6 +47,7 @@ class Client:
         valkey: The connection for commands.
         queue_backend: Queues as their store keeps them.
         channels: Channels: publish, subscribe, and their store as `channels.backend`.
+        objects: Objects in S3 or in a folder, as the settings say.
     """
 
     def __init__(
@@ -58,20 +58,15 @@ class Client:
         valkey: Valkey,
         queues: ValkeyQueues,
         channels: Channels,
+        objects: Objects,
     ) -> None:
         self.app = app
         self.settings = settings
         self.valkey = valkey
         self.queue_backend = queues
         self.channels = channels
+        self.objects = objects
         self._coalescer = Coalescer(queues)
-
-    @cached_property
-    def objects(self) -> "Objects":
-        """Objects in S3 or in a folder, as the settings say; opened when first asked for."""
-        from tidegate.objects.store import Objects  # noqa: PLC0415 - a service may never need it
-
-        return Objects.open(self.settings.objects_url)
 
     @classmethod
     @asynccontextmanager
@@ -90,14 +85,19 @@ class Client:
             BackendUnavailableError: Valkey does not answer within 10 s.
         """
         settings = settings or Settings.load()
+        objects = Objects.open(
+            settings.objects_url or (settings.data.resolve() / "objects").as_uri()
+        )
         async with (
             await Valkey.open(_url(settings), app=app.name, name=name) as valkey,
             ValkeyQueues(valkey) as queues,
-            ValkeyChannels(valkey, settings=app.spec.channels) as backend,
+            ValkeyChannels(valkey, objects=objects, settings=app.spec.channels) as backend,
             Channels(backend) as channels,
         ):
             await queues.declare([queue.settings for queue in app.queues.values()])
-            client = cls(app, settings, valkey=valkey, queues=queues, channels=channels)
+            client = cls(
+                app, settings, valkey=valkey, queues=queues, channels=channels, objects=objects
+            )
             app.attach(client)
             try:
                 yield client
