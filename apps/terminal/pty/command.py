@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
-from msgspec import json
+from msgspec import DecodeError, json
 
 from apps.terminal.pty.carry import CAPTURE_BYTES, Carried, carried
 from apps.terminal.pty.exit import Exit, Record
@@ -186,13 +186,16 @@ class PtyCommand:
         self._exit.set_result(self._ended(record))
 
     async def _record(self) -> Record:
-        """The guard's record; a default one if the guard died without."""
+        """The guard's record; a default one if the guard died before or while it wrote one."""
         data = bytearray()
         await readable(self._status, self._loop)
         while piece := os.read(self._status, 64 * 1024):
             data += piece
             await readable(self._status, self._loop)
-        return json.decode(data, type=Record) if data else Record()
+        try:
+            return json.decode(data, type=Record)
+        except DecodeError:
+            return Record()
 
     def _collect(self, record: Record) -> None:
         self._guard.wait()

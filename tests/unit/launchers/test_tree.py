@@ -1,8 +1,10 @@
 """What counts as the tree of a process."""
 
 import os
+import shutil
 import subprocess
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +41,12 @@ def test_a_ps_line_gives_the_same_without_sessions() -> None:
     found = tree.parsed_ps(b"  42     7     5 Ss+    1024")
     assert (found.pid, found.parent, found.group, found.session) == (42, 7, 5, 5)
     assert found.resident == 1024 * 1024
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
+def test_the_table_that_ps_prints_names_this_process_as_proc_does() -> None:
+    found = tree._from_ps()[os.getpid()]
+    assert (found.parent, found.group) == (os.getppid(), os.getpgrp())
 
 
 def test_descendants_come_parents_first_and_without_the_root_or_the_dead() -> None:

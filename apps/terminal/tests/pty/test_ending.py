@@ -8,6 +8,7 @@ import pytest
 
 from apps.terminal.pty import PtyCommand
 from apps.terminal.sandbox import Lease, Limits, Sandbox
+from apps.terminal.sandbox.entry import Means
 from apps.terminal.tests.places import Run, needs_root, spec_of
 from tidegate.launchers import tree
 
@@ -71,6 +72,35 @@ async def test_a_command_that_takes_too_much_memory_is_ended(run: Run) -> None:
     exit_, _ = await run(hog, limits=Limits(memory_bytes=100 * MIB))
     assert (exit_.code, exit_.reason) == (137, "memory")
     assert "the limit is 100 MiB" in exit_.detail
+
+
+@pytest.fixture
+def bare(sandbox: Sandbox) -> Sandbox:
+    """A machine that offers nothing to hold a command with, as a worker without root finds it."""
+    return Sandbox(sandbox.folder, Means(), {})
+
+
+async def test_without_a_cgroup_memory_is_watched(bare: Sandbox) -> None:
+    lease = bare.lease("bare", fresh=True)
+    hog = "python3 -c 'x = [bytearray(10 << 20) for _ in range(30)]; import time; time.sleep(60)'"
+    spec = spec_of(lease, f"{hog} & {hog}", limits=Limits(memory_bytes=100 * MIB))
+    async with PtyCommand.start(bare, spec) as started:
+        exit_ = await started.wait()
+    lease.close()
+    assert (exit_.code, exit_.reason) == (137, "memory")
+    assert "the limit is 100 MiB" in exit_.detail
+
+
+async def test_without_any_layer_a_tree_still_ends_whole(bare: Sandbox) -> None:
+    lease = bare.lease("bare", fresh=True)
+    command = f"{FIFTY.replace('7201', '7203')}{STUBBORN}"
+    async with PtyCommand.start(bare, spec_of(lease, command)) as started:
+        assert await anext(started.output()) == b"ready\r\n"
+        began = monotonic()
+        await started.kill()
+        assert monotonic() - began < 2.0
+    lease.close()
+    assert running("7203") == 0
 
 
 async def test_a_command_that_fills_the_disk_is_ended(run: Run) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import struct
 import termios
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from fcntl import ioctl
 
 import pytest
@@ -15,7 +15,7 @@ from apps.terminal.pty.tty import INPUT_BYTES, Tty
 
 
 @pytest.fixture
-async def tty() -> Iterator[Tty]:
+async def tty() -> AsyncIterator[Tty]:
     tty = Tty.open(80, 24, None)
     yield tty
     tty.close()
