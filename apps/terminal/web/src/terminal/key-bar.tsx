@@ -67,7 +67,7 @@ function keepFocus(event: PointerEvent): void {
 }
 
 function promptField(): HTMLElement | null {
-  return document.querySelector<HTMLElement>(".terminal:not([hidden]) [data-terminal-prompt]");
+  return document.querySelector<HTMLElement>(".shell:not([hidden]) [data-terminal-prompt]");
 }
 
 const DOM_KEYS: Partial<Record<ScreenKey, string>> = {

@@ -146,7 +146,9 @@ function PromptHead({ projectName, cwd, ending }: PromptHeadProps) {
   );
 }
 
+/** As high as its text. A hidden field has no height to measure and keeps the one it has. */
 function grow(field: HTMLTextAreaElement): void {
+  if (field.offsetParent === null) return;
   field.style.height = "auto";
   field.style.height = `${field.scrollHeight}px`;
 }

@@ -169,7 +169,11 @@ function Tab({ terminals, terminal, isShown }: TabProps) {
         aria-controls={`terminal-${terminal.id}`}
         tabIndex={isShown ? 0 : -1}
         title={terminal.programTitle.value || title}
-        onClick={() => terminals.show(terminal.id)}
+        onClick={(event) => {
+          terminals.show(terminal.id);
+          // A pointer goes on to the line; keys stay on the tabs, where arrows move them.
+          if (event.detail > 0) event.currentTarget.blur();
+        }}
         onAuxClick={(event) => {
           if (event.button === 1 && canWrite) terminals.close(terminal);
         }}

@@ -49,7 +49,7 @@ export function TerminalView({ terminal, projectName, isShown, waitingReason }: 
 
   if (problem !== undefined || reading.kind === "failed") {
     return (
-      <div class="terminal" hidden={!isShown}>
+      <div class="shell" hidden={!isShown}>
         <Failed
           title="This terminal cannot be read"
           advice="Its commands keep running. Reload the page to try again."
@@ -61,7 +61,7 @@ export function TerminalView({ terminal, projectName, isShown, waitingReason }: 
   }
   return (
     <div
-      class="terminal"
+      class="shell"
       hidden={!isShown}
       id={`terminal-${terminal.id}`}
       role="tabpanel"
@@ -229,14 +229,20 @@ function useFocus(
   hasProgram: boolean,
   box: { current: HTMLElement | null },
 ): void {
-  const hadProgram = useRef(hasProgram);
+  const isReplayed = terminal.isReplayed.value;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a program that starts or ends moves the focus.
   useEffect(() => {
-    if (!isShown || hadProgram.current === hasProgram) return;
-    hadProgram.current = hasProgram;
+    if (!isShown || !isReplayed) return;
     const focused = document.activeElement;
-    const isOurs = focused === document.body || box.current?.contains(focused) || focused === null;
-    if (isOurs) focusLine(terminal, box.current);
-  }, [terminal, isShown, hasProgram, box]);
+    const isFree = focused === null || focused === document.body || box.current?.contains(focused);
+    if (isFree && !isOnTouch()) focusLine(terminal, box.current);
+  }, [terminal, isShown, isReplayed, hasProgram, box]);
+}
+
+/** Taking the focus there would open the keyboard over the page. */
+function isOnTouch(): boolean {
+  const focused = document.activeElement;
+  return matchMedia("(pointer: coarse)").matches && (focused === null || focused === document.body);
 }
 
 /** Focus where keys belong now: the program's screen or the command line. */
