@@ -58,6 +58,7 @@ class Job(Generic[P, R]):
         name: What its jobs are known by, for ever.
         queue: The queue it is declared on.
         function: The handler itself.
+        call: The handler, taking all its arguments by position.
         takes_context: Whether the handler's first parameter is the `JobContext`.
         payload: The type of the rest.
         runs_in: The event loop, a thread, or a child process.
@@ -75,6 +76,7 @@ class Job(Generic[P, R]):
         isolate: bool,
     ) -> None:
         self.function = function
+        self.call = _by_position(function)
         self.queue = queue
         self.name = name
         self.retry = retry
@@ -187,6 +189,19 @@ def _runs_in(name: str, function: Callable[..., object], *, isolate: bool) -> Ru
             f"found {'a coroutine function' if is_async else 'a nested function'}"
         )
     return "process"
+
+
+def _by_position(function: Callable[..., Any]) -> Callable[..., Any]:
+    parameters = inspect.signature(function).parameters.values()
+    named = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    if not named:
+        return function
+
+    def call(*args: object) -> Any:
+        first = len(args) - len(named)
+        return function(*args[:first], **dict(zip(named, args[first:], strict=True)))
+
+    return call
 
 
 Handler = Callable[..., Awaitable[Any]] | Callable[..., Any]

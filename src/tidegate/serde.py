@@ -45,6 +45,7 @@ class PayloadType:
     ) -> None:
         self.name = name
         self._names = tuple(parameter.name for parameter in parameters)
+        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self._single = len(parameters) == 1
         self.type = self._built(parameters, hints)
         self._decoder = msgspec.json.Decoder(self.type)
@@ -86,6 +87,7 @@ class PayloadType:
         named.update(kwargs)
         if not self._single:
             return named if self._names else None
+        named = named or self._defaults
         if set(named) != set(self._names):
             raise PayloadError(f"job {self.name!r} takes {self._names[0]!r}, found {sorted(named)}")
         return named[self._names[0]]

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from tidegate.errors import PayloadError, UnknownHandlerError
-from tidegate.jobs.backend import Cancelled, Complete, Fail, Release, Settlement
-from tidegate.jobs.context import Interrupted, Snooze
+from tidegate.jobs.backend import Cancelled, Complete, Crash, Fail, Release, Settlement
+from tidegate.jobs.context import Fatal, Interrupted, Snooze
 from tidegate.jobs.job import Claim, State
 from tidegate.jobs.plan import Plan
 from tidegate.serde import encoded
@@ -43,6 +43,7 @@ class Attempt(Struct, frozen=True):
 
     claim: Claim
     plan: Plan
+    payload: bytes
     args: tuple[object, ...]
 
 
@@ -113,7 +114,7 @@ def prepared(claim: Claim, payload: bytes, plans: dict[str, Plan]) -> Attempt:
     plan = plans.get(claim.name)
     if plan is None:
         raise UnknownHandlerError(claim.name, claim.queue, sorted(plans))
-    return Attempt(claim, plan, plan.unpack(payload))
+    return Attempt(claim, plan, payload, plan.unpack(payload))
 
 
 def returned(value: object) -> Returned | Raised:
@@ -123,7 +124,10 @@ def returned(value: object) -> Returned | Raised:
     try:
         return Returned(encoded(value))
     except PayloadError as error:
-        return Raised(error)
+        # What the handler did is done; doing it again would not change the type it returns.
+        fatal = Fatal(str(error))
+        fatal.__cause__ = error
+        return Raised(fatal)
 
 
 _NOTHING: Final = Returned()
@@ -153,9 +157,8 @@ def judged(
             return _failed(claim, plan, error, chance=chance, now=now)
         case Stopped(why, reason):
             return _stopped(claim, plan, why, reason, chance=chance, now=now)
-        case Crashed():
-            # Its lease lapses, and the sweep counts a crash and applies `on_crash`.
-            return None
+        case Crashed(reason):
+            return Crash(id=claim.id, fence=claim.fence, reason=reason)
         case Unroutable(error, age):
             return _parked(claim, error, age, now=now)
         case Detached():

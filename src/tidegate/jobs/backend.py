@@ -77,7 +77,18 @@ class Cancelled(Struct, frozen=True, kw_only=True, tag=True):
     end: bytes | None = None
 
 
-Settlement = Complete | Fail | Release | Cancelled
+class Crash(Struct, frozen=True, kw_only=True, tag=True):
+    """The process that ran the handler died and left its worker alive.
+
+    It counts as a lapsed lease does, at once: `crashes` and `on_crash` of the job's policy decide.
+    """
+
+    id: str
+    fence: int
+    reason: str
+
+
+Settlement = Complete | Fail | Release | Cancelled | Crash
 
 
 class Exchange(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from tidegate.errors import PayloadError
-from tidegate.jobs.context import Fatal, Interrupted, Snooze
+from tidegate.jobs.context import Interrupted, Snooze
 
 if TYPE_CHECKING:
     from tidegate.handler import Job
@@ -93,7 +93,7 @@ def _answered(request: Request) -> Answer:
     job: Job[..., Any] | None = None
     try:
         job = _job(request)
-        result = encoded(job.function(*job.payload.unpack(request.payload.encode())))
+        result = encoded(job.call(*job.payload.unpack(request.payload.encode())))
     except BaseException as error:  # noqa: BLE001 - reported to the worker, which decides
         return _raised(error, job)
     return Answer(result=msgspec.Raw(result))
@@ -116,8 +116,6 @@ def _verdict(error: BaseException) -> str:
             return "snoozed"
         case Interrupted():
             return "interrupted"
-        case Fatal():
-            return "fatal"
         case _:
             return "raised"
 

@@ -1,7 +1,7 @@
 """What a handler is given: `JobContext`, and the exceptions it may answer with."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tidegate.channels.backend import Published
 from tidegate.jobs.job import Claim
@@ -113,6 +113,14 @@ class JobContext(Protocol):
 
     def attempt_token(self, ttl: float = 3600.0) -> str:
         """A token with which an outside program reports for this attempt over HTTP."""
+        ...
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """The outcome of one of the coroutines above, for a handler that is a plain function.
+
+        Such a handler runs in a thread, which cannot await: `job.wait(job.progress(1, of=3))`. A
+        thread cannot be cancelled either: it is to look at `cancel_reason` between two steps.
+        """
         ...
 
     async def detach(self) -> None:

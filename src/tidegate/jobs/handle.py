@@ -1,11 +1,14 @@
 """`JobHandle`: a job that has been enqueued, as its producer follows it."""
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tidegate.channels.event import job_channel
+from tidegate.channels.message import Gap
+from tidegate.channels.subscription import Subscription
 from tidegate.errors import JobFailedError, UnknownJobError
 from tidegate.jobs.job import TERMINAL, JobRecord, State
 
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
     from tidegate.client import Client
 
 _FIRST_LOOK: Final = 0.002
-_LAST_LOOK: Final = 0.25
+_LAST_LOOK: Final = 0.05
+_LOOK_AGAIN: Final = 0.25
 
 
 class JobHandle:
@@ -71,9 +75,26 @@ class JobHandle:
         async with asyncio.timeout(timeout):
             pause = _FIRST_LOOK
             while (record := await self.record()).state not in TERMINAL:
+                if pause > _LAST_LOOK:
+                    return await self._ended_later(record.channel)
                 await asyncio.sleep(pause)
-                pause = min(pause * 1.5, _LAST_LOOK)
+                pause *= 1.5
             return record
+
+    async def _ended_later(self, channel: str) -> JobRecord:
+        """Wait for the end event; look again now and then, for a job that writes no channel."""
+        async with self._client.subscribe([channel]) as events:
+            while (record := await self.record()).state not in TERMINAL:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN):
+                        await self._end_among(events)
+            return record
+
+    async def _end_among(self, events: Subscription) -> None:
+        mark = self.id.encode()
+        async for event in events:
+            if isinstance(event, Gap) or (mark in event.data and b'"state"' in event.data):
+                return
 
     async def result(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - our callers' word
         """What the handler returned, decoded from JSON.

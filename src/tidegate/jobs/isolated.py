@@ -14,14 +14,13 @@ import msgspec
 from tidegate.jobs.attempt import ChildError, Crashed, Outcome, Raised, Returned
 from tidegate.jobs.calling import stopped
 from tidegate.jobs.child import Answer, Request, exit_in_words
-from tidegate.jobs.context import Fatal, Interrupted, Snooze
-from tidegate.jobs.job import Claim
+from tidegate.jobs.context import Interrupted, Snooze
 from tidegate.jobs.lease import Held
 
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 
 
-async def in_child(held: Held, function: Callable[..., Any], claim: Claim) -> Outcome:
+async def in_child(held: Held, handler: Callable[..., Any], name: str, payload: bytes) -> Outcome:
     """Run an attempt in a process of its own, killed with all it started when it is to stop."""
     answers, answering = os.pipe()
     try:
@@ -43,7 +42,7 @@ async def in_child(held: Held, function: Callable[..., Any], claim: Claim) -> Ou
     try:
         if held.stop is not None:
             _kill_tree(child.pid)
-        answer = await _asked(child, answers, _request(function, claim))
+        answer = await _asked(child, answers, _request(handler, name, payload))
         status = await child.wait()
     finally:
         held.interrupt = None
@@ -54,13 +53,13 @@ async def in_child(held: Held, function: Callable[..., Any], claim: Claim) -> Ou
     return outcome if held.stop is None else stopped(held, outcome)
 
 
-def _request(function: Callable[..., Any], claim: Claim) -> bytes:
+def _request(handler: Callable[..., Any], name: str, payload: bytes) -> bytes:
     request = Request(
         path=sys.path,
-        module=function.__module__,
-        file=inspect.getsourcefile(function) or "",
-        name=claim.name,
-        payload=claim.payload.decode(),
+        module=handler.__module__,
+        file=inspect.getsourcefile(handler) or "",
+        name=name,
+        payload=payload.decode(),
     )
     return msgspec.json.encode(request) + b"\n"
 
@@ -94,8 +93,6 @@ def _understood(answer: bytes, status: int) -> Outcome:
             return Raised(Snooze(said.delay))
         case "interrupted":
             return Raised(Interrupted(said.message))
-        case "fatal":
-            return Raised(Fatal(said.message))
         case _:
             return Raised(
                 ChildError(

@@ -20,7 +20,8 @@ class Plan:
 
     Attributes:
         name: The handler's name.
-        function: The handler itself.
+        function: The handler, taking all its arguments by position.
+        handler: The handler as it was declared, which knows its module.
         runs_in: The event loop, a thread, or a child process.
         takes_context: Whether its first argument is the `JobContext`.
         unpack: Its other arguments from a payload.
@@ -29,11 +30,22 @@ class Plan:
         ran: Where the seconds of a run are counted.
     """
 
-    __slots__ = ("function", "name", "ran", "retry", "runs_in", "takes_context", "unpack", "waited")
+    __slots__ = (
+        "function",
+        "handler",
+        "name",
+        "ran",
+        "retry",
+        "runs_in",
+        "takes_context",
+        "unpack",
+        "waited",
+    )
 
     def __init__(self, job: "Job[Any, Any]", recorder: Recorder) -> None:
         self.name = job.name
-        self.function: Callable[..., Any] = job.function
+        self.function: Callable[..., Any] = job.call
+        self.handler: Callable[..., Any] = job.function
         self.runs_in: RunsIn = job.runs_in
         self.takes_context = job.takes_context
         self.unpack: Callable[[bytes], tuple[object, ...]] = job.payload.unpack

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ from tidegate.channels.backend import Published, Writer
 from tidegate.channels.event import job_channel
 from tidegate.channels.writer import ChannelWriter
 from tidegate.clock import SYSTEM
-from tidegate.errors import PayloadError, StaleAttemptError
+from tidegate.errors import BackendUnavailableError, PayloadError, StaleAttemptError
 from tidegate.jobs.attempt import Stop
 from tidegate.jobs.attempt_token import AttemptToken, sign
 from tidegate.jobs.drain import Drain
@@ -25,6 +26,7 @@ T = TypeVar("T")
 PROGRESS_PAUSE: Final = 0.05
 _REPORT_FIRST: Final = 0.05
 _REPORT_LAST: Final = 1.0
+_RETRY: Final = 0.2
 
 
 class RunningJob:
@@ -38,7 +40,7 @@ class RunningJob:
         self._held = held
         self._drain = drain
         self._writer: ChannelWriter | None = None
-        self._progress = Progress(self)
+        self._progress = Progress(self.save_progress)
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -71,13 +73,14 @@ class RunningJob:
     ) -> Published | None:
         """As `JobContext.publish`."""
         self.check()
+        data = encoded(event)
         if key is None:
-            await self._written().write(encoded(event))
+            await self._written().write(data)
             return None
-        # What was published before it comes before it.
-        await self.flush()
-        return await self.client.channels.backend.append(
-            self.channel, [encoded(event)], writer=self._fenced(), key=key, window=window
+        await self.flush()  # what was published before comes before
+        append, writer = self.client.channels.backend.append, self._fenced()
+        return await self._stored(
+            lambda: append(self.channel, [data], writer=writer, key=key, window=window)
         )
 
     async def flush(self) -> None:
@@ -92,11 +95,9 @@ class RunningJob:
 
     async def checkpoint(self, value: object) -> None:
         """As `JobContext.checkpoint`."""
-        self.check()
-        claim = self.claim
-        self.accept(
-            await self.client.queue_backend.checkpoint(claim.id, claim.fence, encoded(value))
-        )
+        claim, kept = self.claim, encoded(value)
+        checkpoint = self.client.queue_backend.checkpoint
+        self.accept(await self._stored(lambda: checkpoint(claim.id, claim.fence, kept)))
 
     def checkpointed(self, type_: type[T]) -> T | None:
         """As `JobContext.checkpointed`."""
@@ -105,15 +106,22 @@ class RunningJob:
 
     async def once(self, step: str, effect: Callable[[], Awaitable[T]], type_: type[T]) -> T:
         """As `JobContext.once`."""
-        known = await self.client.queue_backend.recall(self.claim.id, step)
+        claim, backend = self.claim, self.client.queue_backend
+        known = await self._stored(lambda: backend.recall(claim.id, step))
         if known is None:
-            self.check()
             outcome = encoded(await effect())
-            known = await self.client.queue_backend.remember(
-                self.claim.id, self.claim.fence, step, outcome
+            known = await self._stored(
+                lambda: backend.remember(claim.id, claim.fence, step, outcome)
             )
             self.accept(known is not None)
         return _decoded(known or b"null", type_, f"step {step!r}")
+
+    async def save_progress(self, value: dict[str, object]) -> None:
+        """Store and publish how far the job is; called no more often than `Progress` allows."""
+        claim, kept = self.claim, encoded(value)
+        progress = self.client.queue_backend.progress
+        self.accept(await self._stored(lambda: progress(claim.id, claim.fence, kept)))
+        await self.publish({"type": "progress", **value})
 
     def attempt_token(self, ttl: float = 3600.0) -> str:
         """As `JobContext.attempt_token`."""
@@ -129,7 +137,8 @@ class RunningJob:
         pause = _REPORT_FIRST
         # The report changes the record in one call of somebody else's; asking for the fence is
         # how this worker learns of it, and a renewal that finds it gone says so even earlier.
-        while await self.client.queue_backend.holds(self.claim.id, self.claim.fence):
+        holds = self.client.queue_backend.holds
+        while await self._stored(lambda: holds(self.claim.id, self.claim.fence)):
             await asyncio.sleep(pause)
             pause = min(pause * 2, _REPORT_LAST)
 
@@ -158,6 +167,15 @@ class RunningJob:
             self._held.ask(Stop.LOST, "a write of this attempt was refused")
             raise StaleAttemptError(self.claim.id, self.claim.fence)
 
+    async def _stored(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a call that is safe to repeat, for as long as the lease stands."""
+        while True:
+            self.check()
+            try:
+                return await call()
+            except BackendUnavailableError:
+                await asyncio.sleep(_RETRY)
+
     def _fenced(self) -> Writer:
         return Writer(self.claim.id, self.claim.fence)
 
@@ -173,8 +191,8 @@ class Progress:
     Between two only the latest is kept, and the last is always sent.
     """
 
-    def __init__(self, job: RunningJob) -> None:
-        self._job = job
+    def __init__(self, save: Callable[[dict[str, object]], Awaitable[None]]) -> None:
+        self._save = save
         self._latest: dict[str, object] | None = None
         self._next = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -182,37 +200,34 @@ class Progress:
     async def report(self, value: dict[str, object]) -> None:
         """Keep `value`, and send it now or a little later."""
         self._latest = value
-        now = asyncio.get_running_loop().time()
+        pause = self._next - asyncio.get_running_loop().time()
         if self._task is not None:
             return
-        if now >= self._next:
+        if pause <= 0:
             await self._send()
         else:
-            self._task = asyncio.create_task(self._later(self._next - now), name="progress")
+            self._task = asyncio.create_task(self._later(pause), name="progress")
 
     async def close(self) -> None:
         """Send what has not been sent."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
-            self._task = None
-        if self._latest is not None:
-            await self._send()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
+        await self._send()
 
     async def _later(self, pause: float) -> None:
         await asyncio.sleep(pause)
         self._task = None
-        await self._send()
+        # A lease that is lost stops the handler; that is all this could say.
+        with suppress(StaleAttemptError):
+            await self._send()
 
     async def _send(self) -> None:
         latest, self._latest = self._latest, None
-        if latest is None:
-            return
-        self._next = asyncio.get_running_loop().time() + PROGRESS_PAUSE
-        job = self._job
-        claim, backend = job.claim, job.client.queue_backend
-        job.accept(await backend.progress(claim.id, claim.fence, encoded(latest)))
-        await job.publish({"type": "progress", **latest})
+        if latest is not None:
+            self._next = asyncio.get_running_loop().time() + PROGRESS_PAUSE
+            await self._save(latest)
 
 
 def _decoded(kept: bytes, type_: type[T], what: str) -> T:

@@ -28,6 +28,7 @@ from tidegate.ids import new_id
 from tidegate.jobs.affinities import Affinities
 from tidegate.jobs.attempt import (
     Attempt,
+    Crashed,
     Detached,
     Outcome,
     Raised,
@@ -35,6 +36,7 @@ from tidegate.jobs.attempt import (
     Stop,
     Stopped,
     Unroutable,
+    in_words,
     judged,
     prepared,
 )
@@ -160,6 +162,8 @@ class Worker:
         self._holdings.close()
         self._claims.close()
         await claiming
+        # A renewal under way would register again what is about to take its leave.
+        await self._keeper.close()
         with suppress(BackendUnavailableError):
             await self._client.queue_backend.leave(self.id)
         if self._holdings.open or self._stragglers:
@@ -250,7 +254,7 @@ class Worker:
             elif plan.runs_in == "thread":
                 outcome = await self._threads.call(held, plan.function, attempt.args)
             else:
-                outcome = await in_child(held, plan.function, claim)
+                outcome = await in_child(held, plan.handler, plan.name, attempt.payload)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -299,7 +303,14 @@ class Worker:
         claim = held.claim
         labels = {"queue": claim.queue, "outcome": _word(outcome)}
         self._recorder.counter(OUTCOMES, labels).add()
-        log.info("attempt_ended", job=claim.id, name=claim.name, attempt=claim.attempt, **labels)
+        log.info(
+            "attempt_ended",
+            job=claim.id,
+            name=claim.name,
+            attempt=claim.attempt,
+            why=_why(outcome),
+            **labels,
+        )
 
     # Answers
 
@@ -362,6 +373,16 @@ class Worker:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _why(outcome: Outcome) -> str:
+    match outcome:
+        case Raised(error) | Unroutable(error, _):
+            return in_words(error)
+        case Stopped(_, reason) | Crashed(reason):
+            return reason
+        case _:
+            return ""
 
 
 def _word(outcome: Outcome) -> str:

@@ -33,6 +33,30 @@ function settle.R(prefix, job, detail, body, _, now)
   end
 end
 
+-- Whoever ran the job died: its policy says whether it runs again. Answers the state if it is over.
+local function crash(prefix, job, reason, now)
+  local crashes = job.crashes + 1
+  call('HSET', prefix .. 'j:' .. job.id, 'c', crashes, 're', reason)
+  stop_running(prefix, job)
+  if job.cancel then
+    finish(prefix, job, 'cancelled', job.cancel, now)
+    return 'cancelled'
+  elseif job.policy.on_crash == 'fail' then
+    finish(prefix, job, 'dead', reason, now)
+    return 'dead'
+  elseif crashes >= job.policy.crashes then
+    finish(prefix, job, 'quarantined', reason, now)
+    return 'quarantined'
+  end
+  local delay = math.min(CRASH_BACKOFF * 2 ^ (crashes - 1), LONGEST_CRASH_BACKOFF)
+  return_at(prefix, job, now + delay, now)
+end
+
+-- verb 'K'; body: how the child process died.
+function settle.K(prefix, job, _, body, _, now)
+  crash(prefix, job, body, now)
+end
+
 -- verb 'X'; body: the reason.
 function settle.X(prefix, job, _, body, given, now)
   stop_running(prefix, job)

@@ -190,22 +190,7 @@ local function crashed(prefix, id, now)
   if not job or job.state ~= 'running' then
     return
   end
-  local crashes = job.crashes + 1
-  call('HSET', prefix .. 'j:' .. id, 'c', crashes)
-  stop_running(prefix, job)
-  if job.cancel then
-    return finish(prefix, job, 'cancelled', job.cancel, now)
-  end
-  local reason = 'worker ' .. job.lease.worker .. ' stopped renewing its lease'
-  if job.policy.on_crash == 'fail' then
-    return finish(prefix, job, 'dead', reason, now)
-  end
-  if crashes >= job.policy.crashes then
-    finish(prefix, job, 'quarantined', reason, now)
-    return 'quarantined'
-  end
-  local delay = math.min(CRASH_BACKOFF * 2 ^ (crashes - 1), LONGEST_CRASH_BACKOFF)
-  return_at(prefix, job, now + delay, now)
+  return crash(prefix, job, 'worker ' .. job.lease.worker .. ' stopped renewing its lease', now)
 end
 
 local function sweep_leases(prefix, queue, limit, now)

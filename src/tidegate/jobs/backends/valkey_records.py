@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tidegate.channels.event import job_channel
 from tidegate.connections.link import Argument
-from tidegate.jobs.backend import Cancelled, Complete, Fail, Release, Settlement
+from tidegate.jobs.backend import Cancelled, Complete, Crash, Fail, Release, Settlement
 from tidegate.jobs.job import Claim, JobPolicy, JobRecord, NewJob, State
 
 _VERSION: Final = 1
@@ -124,10 +124,12 @@ def settle_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     return args
 
 
-def _other(settled: Fail | Release | Cancelled) -> tuple[Argument, ...]:
+def _other(settled: Fail | Release | Cancelled | Crash) -> tuple[Argument, ...]:
     job, fence = settled.id, settled.fence
     if isinstance(settled, Release):
         return (f"R{milliseconds(settled.delay)}", job, fence, settled.reason, b"")
+    if isinstance(settled, Crash):
+        return ("K", job, fence, settled.reason, b"")
     if isinstance(settled, Cancelled):
         return ("X", job, fence, settled.reason, settled.end or b"")
     retry = "" if settled.retry_in is None else milliseconds(settled.retry_in)
