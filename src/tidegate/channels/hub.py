@@ -9,15 +9,14 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Final, Protocol, Self
 
-import structlog
-
 from tidegate.channels.backend import ChannelBackend, Replay
 from tidegate.channels.cursor import Cursor
 from tidegate.channels.event import Event
 from tidegate.channels.message import Gap
 from tidegate.errors import BackendUnavailableError, ObjectError
+from tidegate.observability.logs import Logger
 
-log = structlog.get_logger("tidegate.channels")
+log = Logger("tidegate.channels")
 
 _LATE_AT_MOST: Final = 256
 _FIRST_DELAY: Final = 0.02

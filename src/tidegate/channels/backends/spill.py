@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-import structlog
 from msgspec import Struct
 
 from tidegate.channels.backend import ChannelSettings
@@ -19,8 +18,9 @@ from tidegate.channels.backends.calls import ChannelCalls
 from tidegate.channels.segment import Segment, channel_folder, packed_segment
 from tidegate.errors import BackendUnavailableError, ObjectError
 from tidegate.objects import Objects
+from tidegate.observability.logs import Logger
 
-log = structlog.get_logger("tidegate.channels")
+log = Logger("tidegate.channels")
 
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 5.0
