@@ -22,6 +22,7 @@ do to itself, the system call filter last because it refuses some of the calls b
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -69,7 +70,6 @@ class Ruleset(ctypes.Structure):
 class PathRule(ctypes.Structure):
     """The kernel's `struct landlock_path_beneath_attr`."""
 
-    _pack_ = 1
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
@@ -150,12 +150,16 @@ def _lock_in(kernel: Kernel, given: Given, filter_program: bytes) -> None:
 
 
 def _drop_bounds(kernel: Kernel) -> None:
-    """Make every capability unreachable, also for programs that carry some of their own."""
+    """Make every capability unreachable, also for programs that carry some of their own.
+
+    Only adds to no_new_privs, which comes later, so a container that may not do it goes on.
+    """
     with open("/proc/sys/kernel/cap_last_cap", "rb") as file:  # noqa: PTH123 - pathlib is slow
         last = int(file.read())
-    for capability in range(last + 1):
-        if kernel.prctl(PR_CAPBSET_READ, capability):
-            kernel.prctl(PR_CAPBSET_DROP, capability)
+    with contextlib.suppress(PermissionError):
+        for capability in range(last + 1):
+            if kernel.prctl(PR_CAPBSET_READ, capability):
+                kernel.prctl(PR_CAPBSET_DROP, capability)
 
 
 def _change_user(uid: int) -> None:

@@ -39,7 +39,8 @@ def found(uids: Sequence[int], hidden: Sequence[Path], scratch: Path) -> Means:
     """
     hidden = [path.resolve() for path in hidden]
     offered = Means(
-        uids=tuple(uids) if os.geteuid() == 0 else (),
+        # Elsewhere a thread cannot take another user's file rights, which workspaces need.
+        uids=tuple(uids) if os.geteuid() == 0 and sys.platform == "linux" else (),
         filter_program=_filter_program(),
         landlock=_landlock_version(),
         readable=_readable(hidden),
@@ -137,7 +138,7 @@ def _user(means: Means) -> Layer:
         return Layer("user", active=True, detail=detail)
     detail = (
         "commands run as the user of the worker and can reach that user's files and processes; "
-        "start the worker as root to separate them"
+        "start the worker as root, on Linux, to separate them"
     )
     return Layer("user", active=False, detail=detail)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +21,7 @@ UIDS = range(61000, 61100)
 # Private to root, as only root hands out users; a shared folder could be tampered with.
 LOCKS = Path("/run" if Path("/run").is_dir() else "/var/run") / "tidegate" / "users"
 SLOTS = 100
+PROJECT = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class UnreachableFolderError(UsageError):
@@ -37,6 +39,22 @@ class UnreachableFolderError(UsageError):
             "private; choose another with folder=, or chmod o+x what is above it"
         )
         self.folder = folder
+
+
+class ProjectNameError(UsageError):
+    """A project's id cannot be the name of a folder.
+
+    Attributes:
+        project: The id given.
+    """
+
+    code = "wrong_project"
+
+    def __init__(self, project: str) -> None:
+        super().__init__(
+            f"expected a project id of letters, digits, '_' and '-', found {project[:80]!r}"
+        )
+        self.project = project
 
 
 class Sandbox:
@@ -93,13 +111,16 @@ class Sandbox:
         The folder of a project that was here before is handed out again, files and all.
 
         Args:
-            project: Its id; a single folder name.
+            project: Its id.
             fresh: A new empty place instead, removed when closed.
 
         Raises:
+            ProjectNameError: The id cannot name a folder.
             NoFreeIdentityError: Every user is taken.
             OSError: The folders cannot be made.
         """
+        if not PROJECT.fullmatch(project):
+            raise ProjectNameError(project)
         with contextlib.ExitStack() as undo:
             uid = None
             if self._means.uids:

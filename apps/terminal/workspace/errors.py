@@ -80,17 +80,20 @@ class ProjectFullError(UsageError):
     code = "project_full"
 
     def __init__(self, what: str, limit: int, found: int, path: str = "") -> None:
-        where = f" in {path!r}" if path else ""
-        counted = f"at most {limit}" if what == "files" else f"at most {limit // MIB} MiB"
-        actual = f"{found}" if what == "files" else f"{found / MIB:.1f} MiB"
         super().__init__(
-            f"expected {counted} of {what}{where}, found {actual}; remove files, "
-            "or list them in .tidegateignore"
+            f"expected at most {_size(what, limit)}, found {_size(what, found)}"
+            f"{f' ({path!r})' if path else ''}; remove files, or list them in .tidegateignore"
         )
         self.what = what
         self.limit = limit
         self.found = found
         self.path = path
+
+
+def _size(what: str, value: int) -> str:
+    if what == "files":
+        return f"{value} files"
+    return f"{value / MIB:.1f} MiB in {'one file' if what == 'file_bytes' else 'all files'}"
 
 
 class WorkspaceFullError(TidegateError):

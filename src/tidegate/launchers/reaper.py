@@ -39,7 +39,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING or __package__:
     from tidegate.launchers import tree
     from tidegate.launchers.orders import Options, Step, exit_of, parsed_arguments, parsed_step
-else:  # run alone, with this folder on the path
+else:  # run alone
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - as in tree
     import tree
     from orders import Options, Step, exit_of, parsed_arguments, parsed_step
 

@@ -10,6 +10,7 @@ from apps.terminal.sandbox import Limits, NoFreeIdentityError, Sandbox
 from apps.terminal.sandbox.identity import Locked, UidPool
 from apps.terminal.sandbox.limits import LimitError
 from apps.terminal.tests.places import needs_root
+from tidegate.errors import UsageError
 
 HOLD = """
 import sys
@@ -78,3 +79,9 @@ def test_a_folder_is_handed_out_again_with_its_files(sandbox: Sandbox) -> None:
 def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(LimitError, match="expected timeout to be above zero"):
         Limits(timeout=0)
+
+
+@pytest.mark.parametrize("project", ["", "../etc", "a/b", ".hidden", "a b", "x" * 101])
+def test_an_id_that_cannot_name_a_folder_gets_none(sandbox: Sandbox, project: str) -> None:
+    with pytest.raises(UsageError, match="expected a project id"):
+        sandbox.lease(project)

@@ -128,7 +128,7 @@ async def test_a_path_that_leads_out_stores_nothing(files: ProjectFiles, objects
 
 async def test_a_project_has_a_largest_size(objects: Objects) -> None:
     files = ProjectFiles(objects, "p", limits=ProjectLimits(total_bytes=10))
-    with pytest.raises(ProjectFullError, match="total_bytes"):
+    with pytest.raises(ProjectFullError, match="in all files"):
         await files.write_many({"a": b"x" * 6, "b": b"y" * 6})
 
 
@@ -206,7 +206,7 @@ async def test_a_zip_that_lies_about_its_size_is_stopped_at_the_limit(
         for number in range(5):
             archive.writestr(str(number), bytes(500_000))
     files = ProjectFiles(objects, "p", limits=ProjectLimits(total_bytes=1_000_000))
-    with pytest.raises(ProjectFullError, match="total_bytes"):
+    with pytest.raises(ProjectFullError, match="in all files"):
         await files.import_archive(path)
 
 
