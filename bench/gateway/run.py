@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Running:
 @contextmanager
 def tidegate(_rate: float) -> Iterator[Running]:
     """The control process on the server's core; Valkey beside it, as in one small task."""
-    from tidegate.gateway.auth import Grant, issue
+    from tidegate.gateway.auth import Cap, Keyring
 
     port = free_port()
     with valkey(append_only=False) as url, tempfile.TemporaryDirectory() as data:
@@ -52,7 +53,8 @@ def tidegate(_rate: float) -> Iterator[Running]:
         server = subprocess.Popen(
             pinned([*command, "--port", str(port)], SERVER_CORE), env=environment
         )
-        token = issue(SECRET, subject="bench", grants=[Grant(channels=["bench"])], ttl=3600)
+        caps = [Cap(channels=("bench",), allow=frozenset({"subscribe"}))]
+        token = Keyring.parse(SECRET).issue(sub="bench", now=time.time(), ttl=3600, caps=caps)
         try:
             wait_for_port(port)
             yield Running(

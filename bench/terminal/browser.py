@@ -17,6 +17,7 @@ class Page:
 
     Attributes:
         offset: The last event seen.
+        accepted: When its socket was last accepted.
         arrived: Events and when each came, in order; emptied by the one who reads.
     """
 
@@ -25,6 +26,7 @@ class Page:
         self.http = http
         self.offset = 0
         self.epoch = ""
+        self.accepted = 0.0
         self.arrived: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue()
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -36,6 +38,7 @@ class Page:
         token = (await self.http.post("/api/session/token", json={})).json()["token"]
         url = self.base.replace("http", "ws") + "/connection/websocket"
         self._socket = await connect(url, max_size=None, compression=None, ping_interval=None)
+        self.accepted = time.monotonic()
         self._reader = asyncio.create_task(self._read(self._socket))
         await self.ask({"connect": {"token": token}})
         wanted: dict[str, Any] = {"channel": channel}

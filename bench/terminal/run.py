@@ -91,8 +91,9 @@ async def key_echo(app: App) -> dict[str, float]:
     """From a key pressed to its echo seen, with busy terminals beside it, in ms."""
     project = await new_project(app.http, "echo")
     page, terminal = await _opened(app, project)
-    other = await new_project(app.http, "busy")
-    busy = [await Terminal.new(app.http, other) for _ in range(BUSY)]
+    # A project's commands share one worker and its slots, so the busy ones are of several.
+    others = [await new_project(app.http, f"busy{n}") for n in range(5)]
+    busy = [await Terminal.new(app.http, others[n % 5]) for n in range(BUSY)]
     await terminal.run("cat")
     for each in busy:
         await each.run("while :; do date; sleep 0.1; done")
@@ -179,7 +180,6 @@ async def resume(app: App, *, kill_control: bool) -> dict[str, float]:
             break
         except (OSError, httpx.HTTPError, json.JSONDecodeError, KeyError):
             await asyncio.sleep(0.1)
-    accepted = time.monotonic()
     if not answer.get("recovered"):
         while await page.history(terminal.channel):
             pass
@@ -193,7 +193,7 @@ async def resume(app: App, *, kill_control: bool) -> dict[str, float]:
     await page.close()
     expected = "".join(f"{n:049d}\r\n" for n in range(lines))
     exact = "".join(seen) == expected
-    return {"ms": (max(came, accepted) - accepted) * 1000, "exact": float(exact)}
+    return {"ms": (came - page.accepted) * 1000, "exact": float(exact)}
 
 
 async def warm_start(app: App) -> dict[str, float]:
