@@ -18,8 +18,8 @@ from tidegate.channels.cursor import Cursor
 from tidegate.channels.event import Event
 from tidegate.errors import ChannelError
 
-MAX_EVENTS: Final = 3000
-"""Events one append takes; a call to Valkey carries at most 3,900 arguments."""
+MAX_EVENTS: Final = 1000
+"""Events one append takes: while Valkey writes them, 3 ms or so, it does nothing else."""
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
 
@@ -124,7 +124,7 @@ class ChannelBackend(Protocol):
         Cancelling it then appends nothing.
 
         Raises:
-            ChannelError: No channel name, no events, more than 3,000, one above 1 MiB, or
+            ChannelError: No channel name, no events, more than 1,000, one above 1 MiB, or
                 100,000 keys within their windows already.
             StaleAttemptError: `writer`'s lease has passed.
             BackendUnavailableError: No answer; without a key the events may have been appended.
@@ -166,7 +166,7 @@ class ChannelBackend(Protocol):
         """Stop the calls; one already on its way may still come."""
         ...
 
-    async def sweep(self, *, limit: int = 500) -> int:
+    async def sweep(self, *, limit: int = 100) -> int:
         """End up to `limit` channels whose ttl has passed, their segments too; how many ended.
 
         Safe to run from any number of processes at once.

@@ -5,14 +5,16 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from tidegate.channels.backend import MAX_EVENTS, ChannelBackend, Published, Writer, checked_events
+from tidegate.channels.backend import ChannelBackend, Published, Writer, checked_events
 from tidegate.clock import SYSTEM
 from tidegate.errors import BackendUnavailableError
 from tidegate.ids import new_id
 
 _PAUSE: Final = 0.004
 _BATCH_BYTES: Final = 16 * 1024
+_BATCH_EVENTS: Final = 500
 _BUFFER_BYTES: Final = 256 * 1024
+_BUFFER_EVENTS: Final = 3000
 _FIRST_DELAY: Final = 0.02
 _LONGEST_DELAY: Final = 1.0
 # Longer than any wait between a call and its repetition; only the newest key of a writer is kept.
@@ -23,8 +25,8 @@ class ChannelWriter:
     """Writes events to one channel, fenced by `writer` where an attempt does it.
 
     The first event after a pause leaves at once; those that follow leave 4 ms later, or when they
-    fill 16 KiB, in one call. Events keep their order. A call whose answer was lost is repeated
-    under its key for up to `patience` seconds, so that each event is stored once.
+    are 500 or fill 16 KiB, in one call. Events keep their order. A call whose answer was lost is
+    repeated under its key for up to `patience` seconds, so that each event is stored once.
 
     At most 256 KiB or 3,000 events wait to be stored; a `write` beyond that waits for room, which
     is how a producer is held back while the log cannot grow.
@@ -87,7 +89,7 @@ class ChannelWriter:
         self._waiting.append(data)
         self._bytes += len(data)
         self._written += 1
-        if self._bytes >= _BATCH_BYTES:
+        if self._bytes >= _BATCH_BYTES or len(self._waiting) >= _BATCH_EVENTS:
             self._hurry.set()
         if self._task is None:
             self._task = asyncio.create_task(self._drain(), name=f"write-{self.channel}")
@@ -114,7 +116,7 @@ class ChannelWriter:
     async def _room(self, size: int) -> None:
         self._raise_failure()
         while self._stored < self._written and (
-            self._bytes + size > _BUFFER_BYTES or self._written - self._stored >= MAX_EVENTS
+            self._bytes + size > _BUFFER_BYTES or self._written - self._stored >= _BUFFER_EVENTS
         ):
             await self._progress.wait()
             self._raise_failure()
@@ -126,17 +128,21 @@ class ChannelWriter:
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                self._hurry.clear()
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting = self._waiting[:_BATCH_EVENTS], self._waiting[_BATCH_EVENTS:]
                 await self._store(batch)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_PAUSE):
-                        await self._hurry.wait()
+                await self._pause()
         except Exception as failure:  # noqa: BLE001 - every kind is the caller's to see
             self._failure = failure
         finally:
             self._task = None
             self._tell()
+
+    async def _pause(self) -> None:
+        if self._bytes < _BATCH_BYTES and len(self._waiting) < _BATCH_EVENTS:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE):
+                    await self._hurry.wait()
+        self._hurry.clear()
 
     async def _store(self, batch: list[bytes]) -> None:
         self._calls += 1

@@ -15,6 +15,9 @@ from tidegate.errors import ObjectError, ObjectMissingError
 from tidegate.objects import Objects
 
 _TRIES: Final = 3
+# Nothing else is served while a function runs: a call of this size takes well below 1 ms.
+_CALL_EVENTS: Final = 500
+_CALL_BYTES: Final = 256 * 1024
 
 
 class _Page(Struct, frozen=True):
@@ -56,6 +59,19 @@ class LogReader:
             held += size
         return stretch
 
+    async def hot(self, channel: str, since: Cursor, limit: int, max_bytes: int) -> list[bytes]:
+        """Events after `since` that have not been spilled; fewer where another call spills them."""
+        events: list[bytes] = []
+        held = 0
+        while len(events) < limit and held < max_bytes:
+            here = Cursor(since.offset + len(events), since.epoch)
+            page = await self._page(channel, here, limit - len(events), max_bytes)
+            if not page.events or page.start != here.offset + 1 or page.epoch != since.epoch:
+                break
+            events += page.events
+            held += sum(map(len, page.events))
+        return _bounded(events, max_bytes)
+
     async def _stretch(self, channel: str, since: Cursor, limit: int, max_bytes: int) -> Replay:
         for _ in range(_TRIES):
             page = await self._page(channel, since, limit, max_bytes)
@@ -77,7 +93,12 @@ class LogReader:
 
     async def _page(self, channel: str, since: Cursor, limit: int, max_bytes: int) -> _Page:
         epoch, top, first, complete, start, segments, events = await self._calls.of(
-            channel, "channel_read", since.offset, since.epoch, limit, max_bytes
+            channel,
+            "channel_read",
+            since.offset,
+            since.epoch,
+            min(limit, _CALL_EVENTS),
+            min(max_bytes, _CALL_BYTES),
         )
         named = [Segment.named(entry.decode()) for entry in segments]
         return _Page(epoch.decode(), top, first, bool(complete), start, named, events)
@@ -88,7 +109,8 @@ class LogReader:
         wanted = _within(page.segments, max_bytes)
         parts = await asyncio.gather(*[self._fetched(channel, segment) for segment in wanted])
         events = [event for part in parts for event in part if event.offset >= page.start]
-        return _bounded(events[:limit], max_bytes)
+        sizes = [len(event.data) for event in events[:limit]]
+        return events[: _fitting(sizes, max_bytes)]
 
     async def _fetched(self, channel: str, segment: Segment) -> list[Event]:
         if self._objects is None:
@@ -106,7 +128,11 @@ def _within(segments: list[Segment], max_bytes: int) -> list[Segment]:
     return segments[: max(1, count)]
 
 
-def _bounded(events: list[Event], max_bytes: int) -> list[Event]:
-    sizes = accumulate(len(event.data) for event in events)
-    count = sum(1 for _ in takewhile(lambda size: size <= max_bytes, sizes))
-    return events[: max(1, count)]
+def _bounded(events: list[bytes], max_bytes: int) -> list[bytes]:
+    return events[: _fitting(list(map(len, events)), max_bytes)]
+
+
+def _fitting(sizes: list[int], max_bytes: int) -> int:
+    """How many, from the first on, fit; at least one."""
+    fit = takewhile(lambda held: held <= max_bytes, accumulate(sizes))
+    return max(1, sum(1 for _ in fit))

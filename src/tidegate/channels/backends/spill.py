@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from tidegate.channels.backend import ChannelSettings
 from tidegate.channels.backends.calls import ChannelCalls
+from tidegate.channels.backends.reading import LogReader
+from tidegate.channels.cursor import Cursor
 from tidegate.channels.segment import Segment, channel_folder, packed_segment
 from tidegate.errors import BackendUnavailableError, ObjectError
 from tidegate.objects import Objects
@@ -29,12 +31,10 @@ _REFUSED: Final = 0
 
 
 class _Older(Struct, frozen=True):
-    """The older half of a log that is too long, and how much the whole log holds."""
+    """The older half of a log that is too long."""
 
     epoch: str
     first: int
-    hot_bytes: int
-    hot_events: int
     events: list[bytes]
 
 
@@ -46,8 +46,9 @@ class Spiller:
     producers of this process, until a segment has been committed, however long objects fail.
     """
 
-    def __init__(self, calls: ChannelCalls, objects: Objects | None) -> None:
+    def __init__(self, calls: ChannelCalls, reader: LogReader, objects: Objects | None) -> None:
         self._calls = calls
+        self._reader = reader
         self._objects = objects
         self._app = calls.valkey.app
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -88,9 +89,10 @@ class Spiller:
             while True:
                 try:
                     older = await self._older(channel, bounds)
-                    if not older.events:
+                    if older is None:
                         return
-                    await self._move(channel, bounds, older)
+                    if older.events:
+                        await self._move(channel, bounds, older)
                     delay = _FIRST_DELAY
                 except (BackendUnavailableError, ObjectError) as error:
                     log.warning("spill_failed", channel=channel, retry_s=delay, error=str(error))
@@ -100,14 +102,18 @@ class Spiller:
             del self._tasks[channel]
             self._release(channel)
 
-    async def _older(self, channel: str, bounds: ChannelSettings) -> _Older:
-        epoch, *rest = await self._calls.of(
-            channel, "channel_oldest", bounds.hot_events, bounds.hot_bytes
+    async def _older(self, channel: str, bounds: ChannelSettings) -> _Older | None:
+        epoch, first, hot_bytes, hot_events, is_over = await self._calls.of(
+            channel, "channel_excess", bounds.hot_events, bounds.hot_bytes
         )
-        older = _Older(epoch.decode(), *rest)
-        if _load(bounds, older.hot_bytes, older.hot_events) <= _HOLD_ABOVE:
+        if _load(bounds, hot_bytes, hot_events) <= _HOLD_ABOVE:
             self._release(channel)
-        return older
+        if not is_over:
+            return None
+        since = Cursor(first - 1, epoch.decode())
+        half, half_bytes = -(-bounds.hot_events // 2), -(-bounds.hot_bytes // 2)
+        events = await self._reader.hot(channel, since, half, half_bytes)
+        return _Older(since.epoch, first, events)
 
     def _release(self, channel: str) -> None:
         held = self._held.pop(channel, None)

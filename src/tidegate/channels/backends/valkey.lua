@@ -226,22 +226,20 @@ register('channel_top', function(keys, args)
   return {state.top, state.epoch}
 end)
 
--- args: time, channel, hot events, hot bytes. Where the log holds more than these bounds, the older
--- half of it, for a segment. Answers epoch, first, hot bytes, hot events, events.
-register('channel_oldest', function(keys, args)
-  local prefix, channel, most, most_bytes = keys[1], args[2], tonumber(args[3]), tonumber(args[4])
+-- args: time, channel, hot events, hot bytes. Whether the log holds more than these bounds; a
+-- spill begins here. Answers epoch, first hot offset, hot bytes, hot events, 1 if it holds more.
+register('channel_excess', function(keys, args)
+  local prefix, channel = keys[1], args[2]
   local state = channel_state(prefix, channel)
   if not state then
-    return {'', 1, 0, 0, {}}
+    return {'', 1, 0, 0, 0}
   end
   local from, held = math.max(state.spilled + 1, state.first), channel_hot_events(state)
-  local events = {}
-  if held > most or state.hot > most_bytes then
+  local is_over = held > tonumber(args[3]) or state.hot > tonumber(args[4])
+  if is_over then
     call('HSET', prefix .. 'cm:' .. channel, 'o', 1)
-    local half, half_bytes = math.ceil(most / 2), math.ceil(most_bytes / 2)
-    events = channel_hot(prefix, channel, state, from, half, half_bytes)
   end
-  return {state.epoch, from, state.hot, held, events}
+  return {state.epoch, from, state.hot, held, is_over and 1 or 0}
 end)
 
 -- Drops the oldest segments while more than `keep` bytes are held; answers them.

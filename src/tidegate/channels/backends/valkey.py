@@ -56,7 +56,7 @@ class ValkeyChannels:
         self._settings = {each.pattern: each for each in settings}
         self._calls = ChannelCalls(valkey, now)
         self._reader = LogReader(self._calls, objects)
-        self._spiller = Spiller(self._calls, objects)
+        self._spiller = Spiller(self._calls, self._reader, objects)
         self._opening = asyncio.Lock()
         self._pubsub: PubSub | None = None
         self._on_cut: dict[str, OnCut] = {}
@@ -134,7 +134,7 @@ class ValkeyChannels:
         if self._pubsub is not None:
             self._pubsub.unsubscribe(self._name(channel))
 
-    async def sweep(self, *, limit: int = 500) -> int:
+    async def sweep(self, *, limit: int = 100) -> int:
         """As `ChannelBackend.sweep`."""
         ended, with_objects = await self._calls.plain("channel_sweep", limit)
         await self._spiller.sweep([channel.decode() for channel in with_objects])
