@@ -4,12 +4,14 @@ What runs beside the front door is listed in `SERVICES`; each is started again w
 that none of them takes the others down.
 """
 
+import argparse
 import asyncio
 import json
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Final
@@ -228,3 +230,16 @@ async def _run(app: App, settings: Settings, target: str, door: socket.socket) -
         stopping=stopping,
         ready=lambda url: log.info("control_ready", url=url),
     )
+
+
+def _from_command_line(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tidegate.runtime.control")
+    parser.add_argument("app", help="module:attribute")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    given = parser.parse_args(words)
+    main(given.app, host=given.host, port=given.port)
+
+
+if __name__ == "__main__":
+    _from_command_line(sys.argv[1:])
