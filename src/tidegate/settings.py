@@ -46,16 +46,22 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(
-        cls, environ: Mapping[str, str] | None = None, folder: Path | None = None
+        cls,
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        *,
+        data: Path | None = None,
     ) -> "Settings":
         """Settings from the environment, and below it from `.env` in `folder` (default: here).
+
+        `data` wins over both, and takes the objects with it unless they are elsewhere.
 
         Raises:
             SettingsError: A line of `.env` is not `NAME=value`.
         """
         environ = os.environ if environ is None else environ
         merged = {**read_env_file((folder or Path.cwd()) / ".env"), **environ}
-        data = Path(merged.get("TIDEGATE_DATA", DEFAULT_DATA)).resolve()
+        data = (data or Path(merged.get("TIDEGATE_DATA", DEFAULT_DATA))).resolve()
         return cls(
             valkey_url=merged.get("TIDEGATE_VALKEY_URL", ""),
             objects_url=merged.get("TIDEGATE_OBJECTS_URL", "") or (data / "objects").as_uri(),

@@ -22,6 +22,12 @@ def test_objects_live_in_the_data_folder_unless_said_otherwise(tmp_path: Path) -
     assert settings.objects_url == (tmp_path / "data" / "objects").as_uri()
 
 
+def test_a_data_folder_asked_for_takes_the_objects_with_it(tmp_path: Path) -> None:
+    settings = Settings.load({"TIDEGATE_DATA": "elsewhere"}, tmp_path, data=tmp_path / "mine")
+
+    assert settings.objects_url == (tmp_path / "mine" / "objects").as_uri()
+
+
 def test_quotes_comments_and_export_are_understood(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("# one\nexport A='1 # 2'\nB=\"x\"\nC=plain # said why\n\n")

@@ -43,7 +43,7 @@ class Reach(Struct, frozen=True, kw_only=True):
             TidegateError: Neither leads anywhere.
         """
         read_dotenv()
-        settings = msgspec.structs.replace(Settings.load(), data=data.resolve())
+        settings = Settings.load(data=data)
         if settings.valkey_url:
             target = chosen_app(app)
             return cls(settings=settings, target=target, loaded=load_app(target))

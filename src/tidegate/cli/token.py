@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from tidegate.cli.options import as_json, data, read_dotenv, seconds
 from tidegate.cli.show import print_json
@@ -44,7 +43,7 @@ def command(
       curl "localhost:8000/connection/sse?channel=job:01M8&token=$TOKEN"
     """
     read_dotenv()
-    settings = msgspec.structs.replace(Settings.load(), data=data.resolve())
+    settings = Settings.load(data=data)
     allow = _READ | _WRITE if publish else _READ
     now = SYSTEM.now()
     token = Keyring.parse(_secret(settings)).issue(

@@ -42,7 +42,7 @@ def command(*, app: str | None, host: str, data: Path, as_json: bool, **given: A
     """
     read_dotenv()
     options = Options(target=chosen_app(app), host=host, **given)
-    settings = msgspec.structs.replace(Settings.load(), data=data.resolve())
+    settings = Settings.load(data=data)
     listener: Listener = Lines() if as_json else Page()
     asyncio.run(_run(Up(options, settings, listener)))
 
