@@ -169,7 +169,11 @@ class ChannelBackend(Protocol):
     async def sweep(self, *, limit: int = 100) -> int:
         """End up to `limit` channels whose ttl has passed, their segments too; how many ended.
 
-        Safe to run from any number of processes at once.
+        Safe to run from any number of processes at once. Segments that cannot be deleted now are
+        left to a later sweep.
+
+        Raises:
+            BackendUnavailableError: Valkey did not answer.
         """
         ...
 

@@ -10,8 +10,11 @@ from tidegate.channels.message import Gap, Message
 from tidegate.channels.subscription import Subscription
 from tidegate.cli.reach import Reach
 from tidegate.errors import UnknownJobError
+from tidegate.jobs.attempt import end_event
 from tidegate.jobs.backends.valkey import ValkeyQueues
-from tidegate.jobs.job import TERMINAL, JobRecord
+from tidegate.jobs.handle import reason_of
+from tidegate.jobs.job import TERMINAL, JobRecord, State, claim_of
+from tidegate.objects import Objects
 
 _LOOK_EVERY = 0.2
 
@@ -19,13 +22,15 @@ _LOOK_EVERY = 0.2
 async def watched(reach: Reach, job: str, tell: Callable[[bytes], None]) -> JobRecord:
     """The record of a job once it has ended, after all its channel's events have been told.
 
+    A job that never wrote has no channel; its end is then told from its record.
+
     Raises:
         UnknownJobError: There is no such job, or its record has expired.
     """
     async with (
         reach.valkey() as valkey,
         ValkeyQueues(valkey) as queues,
-        ValkeyChannels(valkey) as backend,
+        ValkeyChannels(valkey, objects=Objects.open(reach.settings.objects_url)) as backend,
         Channels(backend) as channels,
     ):
         record = await _record(queues, job)
@@ -33,7 +38,10 @@ async def watched(reach: Reach, job: str, tell: Callable[[bytes], None]) -> JobR
         try:
             async with channels.subscribe([record.channel], {record.channel: Cursor()}) as events:
                 await _told(events, ending, backend, record.channel, tell)
-            return await ending
+            record = await ending
+            if not (await backend.top(record.channel)).offset:
+                tell(end_of(record))
+            return record
         finally:
             ending.cancel()
 
@@ -62,6 +70,12 @@ async def _told(
 def _tell(found: Message | Gap, tell: Callable[[bytes], None]) -> None:
     if isinstance(found, Message):
         tell(found.data)
+
+
+def end_of(record: JobRecord) -> bytes:
+    """The end event that a job's record amounts to."""
+    reason = None if record.state is State.SUCCEEDED else reason_of(record)
+    return end_event(claim_of(record), record.state, result=record.result, reason=reason)
 
 
 async def _ended(queues: ValkeyQueues, job: str) -> JobRecord:

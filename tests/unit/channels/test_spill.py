@@ -264,3 +264,26 @@ async def test_a_sweep_that_was_interrupted_is_finished_by_the_next(
         assert await backend.sweep() == 0
         assert await objects.keys() == [f"channels/test/a/{reborn}/1-5"]
         assert await read_all(backend, "a") == numbered(12, 100)
+
+
+async def test_a_sweep_that_cannot_delete_leaves_the_segments_to_the_next(
+    valkey: Valkey, objects: Fragile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = 0.0
+
+    def now() -> float:
+        return SYSTEM.now() + later
+
+    async def refused(*_: str) -> None:
+        raise ObjectError("read-only")
+
+    async with ValkeyChannels(valkey, objects=objects, settings=[BOUNDS], now=now) as backend:
+        await backend.append("a", numbered(12))
+        await idle(backend)
+        later = 86_401.0
+        with monkeypatch.context() as patched:
+            patched.setattr(objects, "delete", refused)
+            assert await backend.sweep() == 1
+        assert await objects.keys() != []
+        await backend.sweep()
+    assert await objects.keys() == []

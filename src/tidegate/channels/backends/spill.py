@@ -77,11 +77,14 @@ class Spiller:
             self._held.setdefault(channel, asyncio.Event())
 
     async def sweep(self, ended: Sequence[str]) -> None:
-        """Delete the segments of channels that have ended."""
+        """Delete the segments of channels that have ended; what fails is left to a later sweep."""
         for channel in ended:
-            if self._objects is not None:
-                await self._delete_ended(self._objects, channel)
-            await self._calls.of(channel, "channel_collected")
+            try:
+                if self._objects is not None:
+                    await self._delete_ended(self._objects, channel)
+                await self._calls.of(channel, "channel_collected")
+            except (BackendUnavailableError, ObjectError) as error:
+                log.warning("segments_left", channel=channel, error=str(error))
 
     async def _spill(self, channel: str, bounds: ChannelSettings) -> None:
         delay = _FIRST_DELAY
