@@ -16,6 +16,7 @@ from typing import Self
 from apps.terminal.sandbox.limits import Limits
 
 CONTROLLERS = ("memory", "pids")
+PREFIX = "tidegate-command-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Cgroup:
         Raises:
             OSError: It cannot be made here; nothing is left behind.
         """
-        name = f"command-{secrets.token_hex(6)}"
+        name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
         folders = {controller: parent / name for controller, parent in parents.items()}
         cgroup = cls(folders, unified=len(set(folders.values())) == 1)
         try:
@@ -99,9 +100,20 @@ def parents() -> dict[str, Path]:
             Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()
         )
         Cgroup.create(found, Limits()).remove()
+        _sweep(set(found.values()))
     except (OSError, KeyError):
         return {}
     return found
+
+
+def _sweep(folders: set[Path]) -> None:
+    """Remove the cgroups of workers that were killed."""
+    for folder in folders:
+        for left in folder.glob(f"{PREFIX}*"):
+            owner = left.name.removeprefix(PREFIX).partition("-")[0]
+            if not Path(f"/proc/{owner}").exists():
+                with contextlib.suppress(OSError):
+                    left.rmdir()
 
 
 def own_folders(cgroups: str, mounts: str) -> dict[str, Path]:

@@ -204,8 +204,18 @@ class Lease:
             _clear(self.identity.uid)
         shutil.rmtree(self.identity.scratch, ignore_errors=True)
         if remove or self._fresh:
-            shutil.rmtree(self.workspace, ignore_errors=True)
+            self._remove()
         self._held.close()
+
+    def _remove(self) -> None:
+        # What the workspace was goes first: with it, half a folder would look like removals.
+        self._beside("state").unlink(missing_ok=True)
+        shutil.rmtree(self.workspace, ignore_errors=True)
+        if self._fresh:
+            self._beside("lock").unlink(missing_ok=True)
+
+    def _beside(self, suffix: str) -> Path:
+        return self.workspace.with_name(f".{self.workspace.name}.{suffix}")
 
 
 def _make_folders(scratch: Path) -> None:

@@ -13,8 +13,9 @@ from apps.terminal.workspace.errors import (
 )
 from apps.terminal.workspace.limits import ProjectLimits
 from apps.terminal.workspace.merge import Conflict
+from apps.terminal.workspace.outcome import Fetched, Saved
 from apps.terminal.workspace.project import ProjectFiles
-from apps.terminal.workspace.workspace import Fetched, Saved, Workspace
+from apps.terminal.workspace.workspace import Workspace
 
 __all__ = [
     "ArchiveError",

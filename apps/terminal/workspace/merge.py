@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from apps.terminal.workspace.tree import NAME_BYTES, Entry, Tree, above, parents, same
 
+LABEL_BYTES, EXTENSION_BYTES = 120, 32
+
 
 class Conflict(Struct, frozen=True):
     """A path that both sides changed.
@@ -104,6 +106,9 @@ def copy_name(path: str, label: str, taken: Collection[str]) -> str:
     """A free path beside `path` for a copy, short enough for any file system."""
     folder, name = posixpath.split(path)
     stem, extension = posixpath.splitext(name)
+    if len(extension.encode()) > EXTENSION_BYTES:
+        stem, extension = name, ""
+    label = label.encode()[:LABEL_BYTES].decode(errors="ignore")
     for number in range(1, len(taken) + 2):
         again = f" {number}" if number > 1 else ""
         suffix = f" (conflict from {label}{again}){extension}"

@@ -1,13 +1,12 @@
 """A project's files, read and edited where they are stored: no worker and no folder needed."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from apps.terminal.workspace import edits
-from apps.terminal.workspace.archive import Unpacked, unpacked, zipped
+from apps.terminal.workspace.archive import zipped
 from apps.terminal.workspace.blobs import Blobs
 from apps.terminal.workspace.collect import collect
 from apps.terminal.workspace.errors import CommitContentionError, FileMissingError, PathError
@@ -20,13 +19,14 @@ from apps.terminal.workspace.manifest import (
     Manifest,
     new_nonce,
 )
+from apps.terminal.workspace.outcome import Saved
+from apps.terminal.workspace.transfer import from_archive, from_plain, listed
 from apps.terminal.workspace.tree import Entry, Tree, changes, check_limits, checked, digest
-from apps.terminal.workspace.workspace import TRIES, Saved
+from apps.terminal.workspace.workspace import TRIES
 from tidegate.clock import SYSTEM, Clock
 from tidegate.objects import Objects
 
 OWN_FOLDERS = frozenset({BLOBS, MANIFESTS, PACKS})
-IMPORT_BATCH = 32 * 1024 * 1024
 
 
 class ProjectFiles:
@@ -162,18 +162,7 @@ class ProjectFiles:
             PathError: A path in it leads out of the project.
             ProjectFullError: It holds too much; the project is as it was.
         """
-        entries: dict[str, Entry] = {}
-        folders: list[str] = []
-        reading = unpacked(source, self._limits)
-        while batch := await asyncio.to_thread(_next_batch, reading):
-            contents = {}
-            for each in batch:
-                if each.data is None:
-                    folders.append(each.path)
-                else:
-                    entries[each.path] = entry = self._imported(each)
-                    contents[entry.hash] = each.data
-            await self._blobs.put(contents)
+        entries, folders = await from_archive(self._blobs, source, self._limits, self._clock.now())
 
         def change(tree: Tree) -> Tree:
             after = edits.with_files(tree, entries)
@@ -194,22 +183,8 @@ class ProjectFiles:
             ProjectFullError: They are too many or too large.
         """
         place = prefix or self._folder
-        entries: dict[str, Entry] = {}
-        async for info in self._objects.list(place):
-            path = info.key.removeprefix(f"{place}/")
-            if place == self._folder and path.partition("/")[0] in OWN_FOLDERS:
-                continue
-            entries[checked(path)] = Entry("", info.size, modified_at=info.modified_at.timestamp())
-            if len(entries) > self._limits.files:
-                break
-        check_limits(Tree(entries), Tree(), self._limits)
-        for batch in _named_batches(entries):
-            contents = {}
-            for path in batch:
-                data = await self._objects.get(f"{place}/{path}")
-                entries[path] = replace(entries[path], hash=digest(data), size=len(data))
-                contents[entries[path].hash] = data
-            await self._blobs.put(contents)
+        entries = await listed(self._objects, place, self._limits, self._kept(place))
+        await from_plain(self._objects, self._blobs, place, entries)
         return await self._edit(lambda tree: edits.with_files(tree, entries), author)
 
     async def export_tree(self, prefix: str | None = None) -> int:
@@ -224,15 +199,11 @@ class ProjectFiles:
             PathError: In its own place, a folder has a name that Tidegate keeps for itself.
         """
         place = prefix or self._folder
-        files = {
-            path: entry
-            for path, entry in (await self.newest()).tree.files.items()
-            if entry.link is None
-        }
-        for path in files:
-            if place == self._folder and path.partition("/")[0] in OWN_FOLDERS:
+        files = [item for item in (await self.newest()).tree.files.items() if item[1].link is None]
+        for path, _ in files:
+            if path.partition("/")[0] in self._kept(place):
                 raise PathError(path, "its folder is Tidegate's own there; give another prefix")
-        for path, entry in files.items():
+        for path, entry in files:
             await self._objects.put(f"{place}/{path}", await self._content(entry))
         return len(files)
 
@@ -256,11 +227,9 @@ class ProjectFiles:
     async def _content(self, entry: Entry) -> bytes:
         return await self._blobs.get(entry.hash) if entry.link is None else entry.link.encode()
 
-    def _imported(self, each: Unpacked) -> Entry:
-        now, data = self._clock.now(), each.data or b""
-        if each.is_link:
-            return Entry.of_link(data.decode(), now)
-        return Entry(digest(data), len(data), each.executable, modified_at=now)
+    def _kept(self, place: str) -> frozenset[str]:
+        """Folders of `place` that hold the project itself."""
+        return OWN_FOLDERS if place == self._folder else frozenset()
 
     async def _edit(
         self,
@@ -302,29 +271,3 @@ class ProjectFiles:
             pack=pack,
         )
         return await self._commits.append(manifest)
-
-
-def _next_batch(reading: Iterator[Unpacked]) -> list[Unpacked]:
-    """Entries that fit in memory together; none at the end."""
-    batch: list[Unpacked] = []
-    total = 0
-    for each in reading:
-        batch.append(each)
-        total += len(each.data or b"")
-        if total > IMPORT_BATCH:
-            break
-    return batch
-
-
-def _named_batches(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
-    """Paths whose files fit in memory together."""
-    batch: list[str] = []
-    total = 0
-    for path, entry in entries.items():
-        if batch and total + entry.size > IMPORT_BATCH:
-            yield batch
-            batch, total = [], 0
-        batch.append(path)
-        total += entry.size
-    if batch:
-        yield batch

@@ -6,7 +6,6 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Self, TypeVar
 
-from msgspec import Struct, ValidationError, msgpack
 from msgspec.structs import replace
 
 from apps.terminal.workspace.blobs import PACK_BYTES, SMALL_BYTES, Blobs
@@ -14,65 +13,19 @@ from apps.terminal.workspace.errors import CommitContentionError, ProjectFullErr
 from apps.terminal.workspace.folder import Folder
 from apps.terminal.workspace.limits import DEFAULT_LIMITS, ProjectLimits
 from apps.terminal.workspace.manifest import Commits, Manifest, new_nonce
-from apps.terminal.workspace.merge import Conflict, Merged, merge
-from apps.terminal.workspace.scan import Known, Scan, Skipped, read_unread, scanned
+from apps.terminal.workspace.merge import Merged, merge
+from apps.terminal.workspace.outcome import Fetched, Saved
+from apps.terminal.workspace.scan import Scan, read_unread, scanned
+from apps.terminal.workspace.state import State, read_state, write_state
 from apps.terminal.workspace.tree import Changes, Entry, Tree, changes, check_limits, same
 from tidegate.clock import SYSTEM, Clock, at
 from tidegate.objects import Objects
 
+__all__ = ["TRIES", "Fetched", "Saved", "Workspace"]
+
 T = TypeVar("T")
 
 TRIES = 16
-
-
-class Saved(Struct, frozen=True, kw_only=True):
-    """What a save, or an edit, has come to.
-
-    Attributes:
-        commit: The project's newest commit now.
-        changed: Paths whose content others see changed.
-        removed: Paths that are gone for others.
-        conflicts: Paths that others had changed as well, and where our version is.
-        skipped: Paths that were not saved, and why.
-    """
-
-    commit: int
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    conflicts: tuple[Conflict, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-
-
-class Fetched(Struct, frozen=True, kw_only=True):
-    """What a fetch has done.
-
-    Attributes:
-        commit: The commit the folder shows.
-        written: Files written.
-        removed: Files removed.
-        left: Paths left as they are, because someone has changed them here; `save` merges them.
-    """
-
-    commit: int
-    written: int = 0
-    removed: int = 0
-    left: tuple[str, ...] = ()
-
-
-class State(Struct, frozen=True):
-    """What is kept beside the folder between two processes.
-
-    Attributes:
-        project: Whose folder it is.
-        commit: The commit it shows.
-        base: What it held then: where our changes begin.
-        known: Its files as they were seen last.
-    """
-
-    project: str
-    commit: int = 0
-    base: Tree = Tree()
-    known: dict[str, Known] = {}
 
 
 class Workspace:
@@ -85,6 +38,7 @@ class Workspace:
     def __init__(
         self,
         objects: Objects,
+        project: str,
         folder: Path,
         state: State,
         *,
@@ -98,8 +52,8 @@ class Workspace:
         self._clock = clock
         self._files = files
         self._on_disk = Folder(folder, state.known)
-        self._commits = Commits(objects, state.project)
-        self._blobs = Blobs(objects, state.project)
+        self._commits = Commits(objects, project)
+        self._blobs = Blobs(objects, project)
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -123,8 +77,9 @@ class Workspace:
             limits: How large it may be.
             clock: Where times come from.
         """
-        state = await asyncio.to_thread(_read_state, folder, project)
-        return cls(objects, folder, state, files=files, limits=limits, clock=clock)
+        place = f"{objects.address} {project}"
+        state = await asyncio.to_thread(read_state, folder, place)
+        return cls(objects, project, folder, state, files=files, limits=limits, clock=clock)
 
     @property
     def commit(self) -> int:
@@ -159,6 +114,7 @@ class Workspace:
             scan = await self._scanned()
             for batch in scan.unread_batches():
                 await self._read(scan, batch)
+            self._on_disk.known = scan.known
             return changes(self._state.base, scan.tree(self._state.base))
 
     async def save(self, epoch: int, author: str) -> Saved:
@@ -197,11 +153,7 @@ class Workspace:
 
     async def _read(self, scan: Scan, paths: list[str]) -> dict[str, bytes]:
         largest, now = self._limits.file_bytes, self._clock.now()
-        contents = await self._in_thread(
-            lambda: read_unread(self.folder, scan, paths, largest, now)
-        )
-        self._on_disk.known = dict(scan.known)
-        return contents
+        return await self._in_thread(lambda: read_unread(self.folder, scan, paths, largest, now))
 
     def _check_size(self, scan: Scan) -> None:
         """Refuse before anything travels."""
@@ -232,6 +184,7 @@ class Workspace:
             fresh |= {name: data for name, data in new.items() if len(data) <= SMALL_BYTES}
             if sum(map(len, fresh.values())) > PACK_BYTES:
                 fresh.clear()  # read again should a pack want them
+        self._on_disk.known = scan.known
         return fresh
 
     async def _committed(
@@ -320,27 +273,7 @@ class Workspace:
         self._state = replace(
             self._state, commit=commit, base=base, known=dict(self._on_disk.known)
         )
-        await asyncio.to_thread(_write_state, self.folder, self._state)
+        await asyncio.to_thread(write_state, self.folder, self._state)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._files, work)
-
-
-def _state_file(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.state")
-
-
-def _read_state(folder: Path, project: str) -> State:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        state = msgpack.decode(_state_file(folder).read_bytes(), type=State)
-    except (FileNotFoundError, ValidationError):
-        return State(project)
-    return state if state.project == project else State(project)
-
-
-def _write_state(folder: Path, state: State) -> None:
-    file = _state_file(folder)
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_bytes(msgpack.encode(state))
-    unfinished.rename(file)

@@ -1,5 +1,6 @@
 """Where cgroups are, by what the kernel says of them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_a_cgroup_is_made_and_removed_where_this_process_may() -> None:
     assert not cgroup.out_of_memory()
     cgroup.remove()
     assert not any(file.exists() for file in cgroup.members)
+
+
+def test_the_cgroup_of_a_killed_worker_is_removed_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = parents()
+    if not found:
+        pytest.skip("no cgroup can be made here")
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 1)  # above the largest there can be
+    left = Cgroup.create(found, Limits())
+    monkeypatch.undo()
+    parents()
+    assert not any(file.exists() for file in left.members)
 
 
 def test_a_cgroup_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Workspaces and what goes wrong: a killed worker, a full disk, hostile folders."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.terminal.sandbox import Lease
+from apps.terminal.sandbox import Lease, Sandbox
 from apps.terminal.tests.places import lease, needs_root, sandbox
 from apps.terminal.tests.workspace.conftest import Opener
 from apps.terminal.workspace import ProjectFiles, Workspace, WorkspaceFullError
@@ -62,6 +63,29 @@ async def test_killed_between_upload_and_commit_leaves_the_old_state_whole(
     saved = await again.save(2, "t1")
     assert (saved.changed, saved.removed) == (("a", "new"), ("gone",))
     assert (await files.read("new"))[0] == b"new"
+
+
+async def test_a_folder_that_was_removed_is_fetched_again_and_not_taken_for_removals(
+    files: ProjectFiles, opened: Opener
+) -> None:
+    await files.write_many({"a": b"1", "d/b": b"2"})
+    await (await opened("one")).fetch()
+    shutil.rmtree((await opened("one")).folder)
+    again = await opened("one")
+    assert (await again.fetch()).written == 2
+    assert (await again.save(1, "t1")).removed == ()
+
+
+async def test_a_lease_that_removes_its_folder_leaves_nothing_to_mistake(
+    files: ProjectFiles, objects: Objects, sandbox: Sandbox
+) -> None:
+    await files.write_many({"a": b"1", "b": b"2"})
+    for _ in range(2):
+        place = sandbox.lease("removed")
+        workspace = await Workspace.open(objects, "p", place.workspace, files=place.files)
+        assert (await workspace.fetch()).written == 2
+        place.close(remove=True)
+        assert {path.name for path in sandbox.folder.glob(".removed.*")} == {".removed.lock"}
 
 
 @pytest.fixture

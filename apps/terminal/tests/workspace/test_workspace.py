@@ -223,12 +223,25 @@ async def test_a_folder_left_by_a_dead_worker_is_taken_up_with_its_changes(
     assert holds(taken_up) == {"a": b"2", "unsaved": b"mine"}
 
 
+async def test_a_file_made_again_elsewhere_after_its_removal_here_comes_back(
+    opened: Opener, files: ProjectFiles
+) -> None:
+    workspace = await opened("one")
+    (workspace.folder / "a").write_text("1")
+    await workspace.save(1, "t1")
+    (workspace.folder / "a").unlink()
+    await workspace.save(1, "t1")
+    await files.write("a", b"2")
+    assert (await workspace.fetch()).left == ()
+    assert holds(workspace) == {"a": b"2"}
+
+
 PATHS = st.sampled_from(["a", "b.txt", "d/e", "d/f", "g/h/i"])
 STEP = st.tuples(st.sampled_from([0, 1, 2]), PATHS, st.one_of(st.none(), st.binary(max_size=3)))
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(STEP, max_size=8))
 async def test_any_edits_in_two_folders_and_on_the_page_meet_in_one_tree(
