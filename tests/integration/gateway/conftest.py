@@ -20,7 +20,9 @@ from centrifuge import (
     Subscription,
     SubscriptionEventHandler,
 )
+from starlette.routing import Route, Router
 
+from tidegate.api.service import guarded
 from tidegate.channels.backend import ChannelSettings
 from tidegate.channels.backends.valkey import ValkeyChannels
 from tidegate.channels.channel import Channels
@@ -58,10 +60,6 @@ class Running:
     stack: AsyncExitStack = field(init=False)
 
     async def start(self) -> None:
-        from starlette.routing import Route, Router
-
-        from tidegate.api.service import guarded
-
         self.stack = AsyncExitStack()
         enter = self.stack.enter_async_context
         channels = await enter(Channels(self.backend))
@@ -295,9 +293,7 @@ class _SubscriptionEvents(SubscriptionEventHandler):
 
     async def on_error(self, ctx: Any) -> None:
         code = getattr(ctx.error, "code", ctx.code)
-        await self._sdk.note(
-            {"kind": "subscription_error", "code": code, "reason": str(ctx.error)}
-        )
+        await self._sdk.note({"kind": "subscription_error", "code": code, "reason": str(ctx.error)})
 
 
 class NodeSdk(Heard):
