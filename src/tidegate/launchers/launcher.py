@@ -68,5 +68,8 @@ class Launcher(Protocol):
         ...
 
     async def changed(self, seconds: float) -> None:
-        """Return when a task has changed since the last call of `tasks`, or after `seconds`."""
+        """Return when a task has changed since this last returned, or after `seconds`.
+
+        For one caller, the orchestrator.
+        """
         ...

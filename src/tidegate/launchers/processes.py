@@ -77,7 +77,6 @@ class ProcessLauncher:
 
     async def tasks(self) -> Sequence[Task]:
         """Every task not stopped, and those stopped within the last five minutes."""
-        self._change.clear()
         self._forget_old()
         return list(self._tasks.values())
 
@@ -90,10 +89,11 @@ class ProcessLauncher:
         child.stop()
 
     async def changed(self, seconds: float) -> None:
-        """Return when a task has changed since the last `tasks`, or after `seconds`."""
+        """Return when a task has changed since this last returned, or after `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._change.wait()
+                self._change.clear()
 
     def drain(self, reason: str) -> None:
         """Stop every task there is now; others may be started meanwhile."""

@@ -96,14 +96,13 @@ class LauncherContract:
 
     async def test_a_change_is_told_at_once(self, launcher: LauncherUnderTest) -> None:
         (task,) = await launcher.launcher.start(WORKER, 1, leaves=True)
-        await launcher.launcher.tasks()
+        await launcher.launcher.changed(_WITHIN)
         waiting = asyncio.create_task(launcher.launcher.changed(_WITHIN))
         await launcher.crash(task.id)
         async with asyncio.timeout(_WITHIN / 2):
             await waiting
 
     async def test_waiting_for_a_change_ends_without_one(self, launcher: LauncherUnderTest) -> None:
-        await launcher.launcher.tasks()
         await launcher.launcher.changed(0.01)
 
 
