@@ -79,4 +79,6 @@ def _renderers(out: TextIO) -> list[Any]:
 
     if out.isatty():
         return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    # Without locals: they would carry settings, and so secrets, into the log.
+    traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]

@@ -255,6 +255,8 @@ class ValkeyQueues:
         self, queues: Sequence[str], *, limit: int = 500, patience: float | None = None
     ) -> SweepReport:
         """As `QueueBackend.sweep`."""
+        if not queues:
+            return SweepReport()
         late = 0 if patience is None else milliseconds(patience)
         replies = await asyncio.gather(
             *(self._call("sweep", queue, limit, late) for queue in queues)

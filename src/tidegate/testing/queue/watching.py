@@ -2,6 +2,7 @@
 
 import pytest
 
+from tidegate.jobs.backend import SweepReport
 from tidegate.jobs.job import State
 from tidegate.testing.queue.under_test import (
     LEASE,
@@ -152,3 +153,6 @@ class WatchingContract:
             "wait": {"0.1": 3.0, "sum": 0.25},
             "run": {"a b": 1.5},
         }
+
+    async def test_sweeping_no_queue_finds_nothing_to_do(self, queues: QueuesUnderTest) -> None:
+        assert await queues.backend.sweep([]) == SweepReport()
