@@ -11,7 +11,13 @@ from tidegate.errors import UsageError
 COMMAND_BYTES = 64 * 1024
 
 
-class CommandTooLongError(UsageError):
+class CommandError(UsageError):
+    """A command line that cannot be run as it is."""
+
+    code = "wrong_command"
+
+
+class CommandTooLongError(CommandError):
     """A command line is longer than a program's arguments may be.
 
     Attributes:
@@ -26,6 +32,17 @@ class CommandTooLongError(UsageError):
             "put it in a file and run that"
         )
         self.length = length
+
+
+class CommandTextError(CommandError):
+    """A command line holds what no program can be given."""
+
+    code = "command_text"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "expected a command of Unicode text without NUL; write other bytes as \\x.."
+        )
 
 
 class CommandSpec(Struct, frozen=True, kw_only=True):
@@ -50,6 +67,11 @@ class CommandSpec(Struct, frozen=True, kw_only=True):
     rows: int = 24
 
     def __post_init__(self) -> None:
-        length = len(self.command.encode())
-        if length > COMMAND_BYTES:
-            raise CommandTooLongError(length)
+        try:
+            encoded = self.command.encode()
+        except UnicodeEncodeError:
+            raise CommandTextError from None
+        if b"\0" in encoded:
+            raise CommandTextError
+        if len(encoded) > COMMAND_BYTES:
+            raise CommandTooLongError(len(encoded))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apps.terminal.pty import Carried, CommandTooLongError, PtyCommand
+from apps.terminal.pty import Carried, CommandTextError, CommandTooLongError, PtyCommand
 from apps.terminal.sandbox import Lease, Limits, Sandbox
 from apps.terminal.tests.places import Run, spec_of
 
@@ -149,3 +149,9 @@ async def test_bytes_that_are_no_text_come_out_unchanged(run: Run) -> None:
 def test_a_command_line_longer_than_a_program_may_get_is_refused(lease: Lease) -> None:
     with pytest.raises(CommandTooLongError, match="put it in a file"):
         spec_of(lease, "x" * 65537)
+
+
+@pytest.mark.parametrize("command", ["a\0b", "\ud800"])
+def test_a_command_line_that_is_no_text_is_refused(lease: Lease, command: str) -> None:
+    with pytest.raises(CommandTextError, match="without NUL"):
+        spec_of(lease, command)
