@@ -1,5 +1,6 @@
 """Valkey passes the channel contract: a real server, killed and started again where asked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -53,6 +54,10 @@ class ValkeyUnderTest:
 
     async def cut(self) -> None:
         await self._valkey.call("CLIENT", "KILL", "TYPE", "PUBSUB")
+
+    async def settle(self) -> None:
+        for backend in (self.backend, self.other):
+            await asyncio.gather(*backend._spiller._tasks.values())
 
     async def segments(self) -> list[str]:
         return [info.key async for info in self._objects.list("channels")]

@@ -53,7 +53,7 @@ class Subscription:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.gather(*[place.attach() for place in self._places.values()])
+            await self._attach()
         except BaseException:
             self.close()
             raise
@@ -88,6 +88,13 @@ class Subscription:
         place = self._places[item.channel]
         place.read = item.cursor if isinstance(item, Message) else item.until
         return item
+
+    async def _attach(self) -> None:
+        attaching = [place.attach() for place in self._places.values()]
+        # All have ended before an error goes on, so that none attaches after `close`.
+        found = await asyncio.gather(*attaching, return_exceptions=True)
+        if failures := [each for each in found if each is not None]:
+            raise failures[0]
 
     async def _refill(self) -> None:
         if self._failure is not None:

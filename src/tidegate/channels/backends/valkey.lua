@@ -98,6 +98,9 @@ local function channel_append(prefix, channel, events, now, ttl)
     state.hot = state.hot + #data
   end
   state.top = top + #events
+  if ttl and state.ttl and tonumber(ttl) < state.ttl then
+    call('ZADD', prefix .. 'cx', now, channel)
+  end
   call('HSET', prefix .. 'cm:' .. channel, 't', state.top, 'hb', state.hot, 'at', now,
     'tl', ttl or state.ttl or CHANNEL_TTL)
   local head = state.epoch .. ' ' .. (top + 1) .. ' ' .. table.concat(sizes, ' ')
