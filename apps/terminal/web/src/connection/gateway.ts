@@ -13,8 +13,8 @@ import {
   type Source,
 } from "./reader.ts";
 
-/** Events asked for in one page of history. */
-const PAGE_LIMIT = 256;
+/** Events asked for in one page of history; the gateway bounds its bytes. */
+const PAGE_LIMIT = 1000;
 /** Server codes with a meaning of their own; below 100 are the client's, all of them passing. */
 const PERMISSION_DENIED = 103;
 const TOKEN_EXPIRED = 109;

@@ -63,7 +63,7 @@ class Screen implements Sink {
   gap(count: number): void {
     this.gaps.push(count);
   }
-  hasRoom(): boolean {
+  takesLive(): boolean {
     return !this.isFull;
   }
   async room(): Promise<void> {
@@ -208,11 +208,11 @@ test("a slow screen is never given more than it has room for, and loses nothing"
   expect(screen.shown.join("")).toBe("abcdefgh");
 });
 
-test("a connection lost in the middle of a page resumes at the next one", async () => {
+test("a connection lost between two pages resumes where the screen is", async () => {
   const { log, screen, reader } = reading();
-  for (const data of "abcdef") log.append(data);
+  for (const data of "abcdefghi") log.append(data);
   log.beforePage = () => {
-    log.isDown = log.pages === 2;
+    log.isDown = log.pages === 3;
     if (log.isDown) reader.interrupted();
   };
   reader.subscribed(log.top);
@@ -220,7 +220,7 @@ test("a connection lost in the middle of a page resumes at the next one", async 
   expect(screen.shown.join("")).toBe("abc");
   reader.subscribed(log.top);
   await settled();
-  expect(screen.shown.join("")).toBe("abcdef");
+  expect(screen.shown.join("")).toBe("abcdefghi");
 });
 
 test("whatever order drops, floods and stalls come in, the screen shows the log", async () => {

@@ -4,7 +4,8 @@
  * Events are pulled from the channel's history until the newest is reached and taken live from
  * then on. The reader falls back to pulling whenever a live event does not follow the last one
  * applied: after a reconnect, after a gap, or because the sink had no room. While it pulls, live
- * events are only noted, never kept, so a slow sink costs no memory.
+ * events are only noted, never kept: a slow sink costs the memory of what it holds and of the one
+ * page that is asked for while another is applied.
  */
 
 export interface Position {
@@ -36,8 +37,9 @@ export interface Sink {
   restart(): void;
   /** `count` events are gone from the log and will never come. */
   gap(count: number): void;
-  hasRoom(): boolean;
-  /** Resolves when there is room again. */
+  /** Whether a live event fits; one that does not is pulled later. */
+  takesLive(): boolean;
+  /** Resolves when pulling may go on. */
   room(): Promise<void>;
 }
 
@@ -57,6 +59,8 @@ export class ChannelReader {
   #top = 0;
   #hasCaughtUp = false;
   #isPulling = false;
+  /** The page after the one being applied, if it was asked for already. */
+  #ahead: Promise<Page | "restarted"> | undefined;
   /** Counts connections; work begun in an earlier turn stops at its next step. */
   #turn = 0;
 
@@ -77,6 +81,7 @@ export class ChannelReader {
    */
   subscribed(at: Position | undefined): void {
     this.#turn += 1;
+    this.#ahead = undefined;
     this.#isPulling = false;
     if (at) this.#adopt(at.epoch);
     if (at) this.#top = Math.max(this.#top, at.offset);
@@ -98,7 +103,7 @@ export class ChannelReader {
     if (event.offset <= this.#position.offset) return;
     this.#top = Math.max(this.#top, event.offset);
     if (this.#isPulling) return;
-    if (event.offset === this.#position.offset + 1 && this.sink.hasRoom()) this.#apply(event);
+    if (event.offset === this.#position.offset + 1 && this.sink.takesLive()) this.#apply(event);
     else void this.#pull();
   }
 
@@ -140,7 +145,9 @@ export class ChannelReader {
   /** The next page, or nothing if it should be asked for again. */
   async #page(turn: number): Promise<Page | "restarted" | undefined> {
     try {
-      return await this.source.page(this.#position);
+      const asked = this.#ahead ?? this.source.page(this.#position);
+      this.#ahead = undefined;
+      return await asked;
     } catch (error) {
       if (turn !== this.#turn) return undefined;
       if (!this.source.isTemporary(error)) throw error;
@@ -151,15 +158,24 @@ export class ChannelReader {
 
   async #applyPage(page: Page, turn: number): Promise<boolean> {
     this.#top = Math.max(this.#top, page.top.offset);
+    this.#askAhead(page);
     if (page.events.length === 0) this.#skipTo(page.top.offset + 1);
     for (const event of page.events) {
-      if (!this.sink.hasRoom()) await this.sink.room();
+      await this.sink.room();
       if (turn !== this.#turn) return true;
       if (event.offset <= this.#position.offset) continue;
       this.#skipTo(event.offset);
       this.#apply(event);
     }
     return this.#position.offset >= this.#top;
+  }
+
+  #askAhead({ events, top }: Page): void {
+    const last = events.at(-1);
+    if (last === undefined || last.offset >= top.offset) return;
+    this.#ahead = this.source.page({ offset: last.offset, epoch: top.epoch });
+    // Whoever takes it sees the failure; if nobody does, it does not matter.
+    this.#ahead.catch(() => {});
   }
 
   /** Take `epoch` as the log's; true if that made everything applied so far void. */
@@ -176,6 +192,7 @@ export class ChannelReader {
   #restart(epoch: string): false {
     this.#position = { offset: 0, epoch };
     this.#top = 0;
+    this.#ahead = undefined;
     this.#hasCaughtUp = false;
     this.sink.restart();
     return false;

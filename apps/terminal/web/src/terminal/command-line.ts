@@ -22,7 +22,7 @@ export type Popup =
 export interface LineTools {
   history(): readonly string[];
   complete(line: Line, signal: AbortSignal): Promise<Completion>;
-  /** Queue a command; a rejection leaves it on the line. */
+  /** Queue a command; a rejection puts it back on the line. */
   run(command: string): Promise<void>;
   clearScreen(): void;
   scrollPages(pages: number): void;
@@ -39,7 +39,6 @@ export class CommandLine {
   readonly #popup = signal<Popup>(CLOSED);
   #walk: Walk | undefined;
   #asking: AbortController | undefined;
-  #isSending = false;
 
   constructor(readonly tools: LineTools) {}
 
@@ -170,16 +169,15 @@ export class CommandLine {
 
   async #submit(): Promise<void> {
     const command = this.#line.peek().text.trimEnd();
-    if (command.trim() === "" || this.#isSending) return;
-    this.#isSending = true;
+    if (command.trim() === "") return;
     this.#walk = undefined;
+    // At once, so that what is typed next is not added to it.
+    this.#putWhole("");
     try {
       await this.tools.run(command);
-      if (this.#line.peek().text.trimEnd() === command) this.#putWhole("");
     } catch (error) {
-      this.tools.tell("The command was not queued; it is still on the line.", error);
-    } finally {
-      this.#isSending = false;
+      if (this.#line.peek().text === "") this.#putWhole(command);
+      this.tools.tell("The command was not queued.", error);
     }
   }
 

@@ -31,14 +31,27 @@ test("text that depends on the cursor sees everything before it drawn", () => {
   expect(screen.drawn).toBe("half\nnext\nlast");
 });
 
-test("a flood asks for a pause and resumes when most of it is drawn", async () => {
+const MIB = 1024 * 1024;
+
+test("a flood asks for a pause, which ends when most of it is drawn", async () => {
   const screen = new SlowScreen();
   const feed = new ScreenFeed(screen);
-  feed.write(["x".repeat(2 * 1024 * 1024)]);
-  expect(feed.hasRoom()).toBe(false);
-  const room = feed.room();
+  feed.write(["x".repeat(2 * MIB)]);
+  let isResumed = false;
+  const room = feed.room().then(() => {
+    isResumed = true;
+  });
+  await Promise.resolve();
+  expect(isResumed).toBe(false);
   screen.drawAll();
   await room;
   expect(feed.pending).toBe(0);
-  expect(feed.hasRoom()).toBe(true);
+});
+
+test("live events are refused only beyond what one recovery may bring", () => {
+  const feed = new ScreenFeed(new SlowScreen());
+  feed.write(["x".repeat(7 * MIB)]);
+  expect(feed.takesLive()).toBe(true);
+  feed.write(["x".repeat(MIB)]);
+  expect(feed.takesLive()).toBe(false);
 });

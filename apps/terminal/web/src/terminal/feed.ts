@@ -1,8 +1,9 @@
 /**
  * Writes to a screen no faster than it can draw.
  *
- * `hasRoom` is false while more than 1 MiB waits to be drawn; the channel reader then stops
- * giving, and `room` resolves once a quarter of that is left. What waits is never dropped.
+ * While more than 1 MiB waits to be drawn, `room` holds the channel reader back until a quarter of
+ * that is left. Live events come unasked and are taken up to 8 MiB, which is what the gateway sends
+ * at once after a reconnect; `takesLive` refuses more. What was taken is never dropped.
  */
 
 import type { Chunk, Cursor } from "./transcript.ts";
@@ -14,6 +15,7 @@ export interface Drawable {
 
 const HIGH = 1024 * 1024;
 const LOW = HIGH / 4;
+const LIVE_HIGH = 8 * HIGH;
 
 export class ScreenFeed {
   #queue: Chunk[] = [];
@@ -37,12 +39,12 @@ export class ScreenFeed {
     this.#pump();
   }
 
-  hasRoom(): boolean {
-    return this.#pending < HIGH;
+  takesLive(): boolean {
+    return this.#pending < LIVE_HIGH;
   }
 
   room(): Promise<void> {
-    if (this.hasRoom()) return Promise.resolve();
+    if (this.#pending < HIGH) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

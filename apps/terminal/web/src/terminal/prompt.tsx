@@ -3,6 +3,7 @@ import { completeLine } from "../api/terminals.ts";
 import { tellFailure } from "../failure.ts";
 import { Choices } from "./choices.tsx";
 import { CommandLine } from "./command-line.ts";
+import { isFocusFree } from "./focus.ts";
 import { type Ending, promptPath } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 import { endingWords } from "./transcript.ts";
@@ -58,6 +59,15 @@ function Field({ terminal, commandLine, hint }: FieldProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const line = commandLine.line.value;
   const isFirst = terminal.history.value.length === 0;
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (
+      terminal.isShown.peek() &&
+      isFocusFree(element?.closest<HTMLElement>(".screen-box") ?? null)
+    ) {
+      element?.focus();
+    }
+  }, [terminal]);
   useLayoutEffect(() => {
     const element = field.current;
     if (!element) return;

@@ -33,6 +33,7 @@ export class Screen implements Drawable {
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
   readonly #stopTheme: () => void;
+  #movedFrame = 0;
 
   constructor(
     readonly host: HTMLElement,
@@ -123,6 +124,7 @@ export class Screen implements Drawable {
   }
 
   dispose(): void {
+    cancelAnimationFrame(this.#movedFrame);
     this.#stopTheme();
     this.#terminal.dispose();
   }
@@ -132,12 +134,19 @@ export class Screen implements Drawable {
     this.#terminal.onData((data) => listener.onKeys(data));
     this.#terminal.onResize((size) => listener.onResize(size));
     this.#terminal.onTitleChange((title) => listener.onTitle(title));
-    this.#terminal.onWriteParsed(() => listener.onMove());
-    this.#terminal.onScroll(() => listener.onMove());
+    this.#terminal.onWriteParsed(() => this.#moved());
+    this.#terminal.onScroll(() => this.#moved());
     this.#terminal.attachCustomKeyEventHandler((event) => this.#isForProgram(event));
     // The library reports only scrolling by output; the wheel is seen here.
-    this.host.addEventListener("wheel", () => requestAnimationFrame(() => listener.onMove()), {
-      passive: true,
+    this.host.addEventListener("wheel", () => this.#moved(), { passive: true });
+  }
+
+  /** Once a frame: where the cursor is costs a layout, and output may scroll a thousand lines. */
+  #moved(): void {
+    if (this.#movedFrame !== 0) return;
+    this.#movedFrame = requestAnimationFrame(() => {
+      this.#movedFrame = 0;
+      this.listener.onMove();
     });
   }
 

@@ -1,5 +1,6 @@
 import { clockDuration, Failed, Icon, useNow } from "@tidegate/ui";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { commandField, isFocusFree } from "./focus.ts";
 import { KeyBar } from "./key-bar.tsx";
 import { type ActiveCommand, stageWords } from "./progress.ts";
 import { Prompt } from "./prompt.tsx";
@@ -222,40 +223,34 @@ function InputNotice({ terminal }: { terminal: Terminal }) {
   return <p class="input-notice">{count} kept and sent when the connection is back.</p>;
 }
 
-/** The program gets the focus, the line gets it back; never from another field. */
+/**
+ * The screen gets the focus as soon as a command has it, and a terminal that comes to the front
+ * gets it too; the command line takes it by itself when it appears. In the same commit as the
+ * change, so that no key falls between the two.
+ */
 function useFocus(
   terminal: Terminal,
   isShown: boolean,
   hasProgram: boolean,
   box: { current: HTMLElement | null },
 ): void {
-  const isReplayed = terminal.isReplayed.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a program that starts or ends moves the focus.
-  useEffect(() => {
-    if (!isShown || !isReplayed) return;
-    const focused = document.activeElement;
-    const isFree = focused === null || focused === document.body || box.current?.contains(focused);
-    if (isFree && !isOnTouch()) focusLine(terminal, box.current);
-  }, [terminal, isShown, isReplayed, hasProgram, box]);
-}
-
-/** Taking the focus there would open the keyboard over the page. */
-function isOnTouch(): boolean {
-  const focused = document.activeElement;
-  return matchMedia("(pointer: coarse)").matches && (focused === null || focused === document.body);
+  useLayoutEffect(() => {
+    if (!isShown || !isFocusFree(box.current)) return;
+    if (hasProgram) terminal.screen?.focus();
+    else commandField(box.current)?.focus();
+  }, [terminal, isShown, hasProgram, box]);
 }
 
 /** Focus where keys belong now: the program's screen or the command line. */
 export function focusLine(terminal: Terminal, box: HTMLElement | null): void {
   if (terminal.screen?.selection) return;
-  const field = box?.querySelector<HTMLElement>("[data-terminal-prompt]");
-  if (field) field.focus();
-  else terminal.screen?.focus();
+  if (terminal.current.peek()) terminal.screen?.focus();
+  else commandField(box)?.focus();
 }
 
 /** Keys typed on an idle screen belong on the line. */
 function passToPrompt(host: HTMLElement, data: string): void {
-  const field = host.parentElement?.querySelector<HTMLTextAreaElement>("[data-terminal-prompt]");
+  const field = commandField(host.parentElement);
   if (!field) return;
   field.focus();
   if (/^[\x20-\x7e\u00a0-\uffff\n]+$/.test(data)) {

@@ -83,16 +83,21 @@ export class Terminal {
 
   /** Draw on `screen` from the channel's first event on. */
   attach(screen: Screen): void {
+    const feed = new ScreenFeed(screen);
     this.#screen = screen;
-    this.#feed = new ScreenFeed(screen);
-    this.#feed.write([IDLE_CURSOR]);
+    this.#feed = feed;
+    feed.write([IDLE_CURSOR]);
     const { gateway, project } = this.place;
     this.#stopReading = gateway.read(
       `terminal:${project}:${this.id}`,
-      this.#sink(this.#feed, screen),
+      this.#sink(feed, screen),
       (reading) => {
         this.reading.value = reading;
-        if (reading.kind === "live") this.isReplayed.value = true;
+        if (reading.kind === "live") {
+          this.#whenDrawn(feed, () => {
+            this.isReplayed.value = true;
+          });
+        }
       },
     );
   }
@@ -165,7 +170,7 @@ export class Terminal {
         this.progress.value = { ...START, cwd: this.place.info.cwd };
       },
       gap: (count) => feed.write(gapRemark(count)),
-      hasRoom: () => feed.hasRoom(),
+      takesLive: () => feed.takesLive(),
       room: () => feed.room(),
     };
   }
@@ -173,14 +178,27 @@ export class Terminal {
   #apply(data: unknown, feed: ScreenFeed): void {
     const event = this.#decoded(data, feed);
     if (!event) return;
+    if (event.type === "exit") this.#outbox.clear();
+    if (!this.isShown.peek() && event.type !== "status") this.hasNews.value = true;
+    feed.write(transcribed(event, this.place.projectName));
+    if (event.type !== "output") this.#whenDrawn(feed, () => this.#advance(event));
+  }
+
+  /** The page says where a command is when its screen has got there, and not before. */
+  #whenDrawn(feed: ScreenFeed, run: () => void): void {
+    const chunk = () => {
+      run();
+      return "";
+    };
+    feed.write([chunk]);
+  }
+
+  #advance(event: TerminalEvent): void {
     batch(() => {
       this.progress.value = afterEvent(this.progress.peek(), event, Date.now());
       if (event.type === "command")
         this.history.value = remembered(this.history.peek(), event.command);
-      if (event.type === "exit") this.#outbox.clear();
-      if (!this.isShown.peek() && event.type !== "status") this.hasNews.value = true;
     });
-    feed.write(transcribed(event, this.place.projectName));
   }
 
   #decoded(data: unknown, feed: ScreenFeed): TerminalEvent | undefined {
