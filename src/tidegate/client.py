@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tidegate.handler import Job
 
 _PAGE = 500
+_LONGEST_RENEWAL = 5.0
 
 
 class Client:
@@ -90,7 +91,7 @@ class Client:
         )
         async with (
             await Valkey.open(_url(settings), app=app.name, name=name) as valkey,
-            ValkeyQueues(valkey) as queues,
+            ValkeyQueues(valkey, renew_timeout=_renew_timeout(app)) as queues,
             ValkeyChannels(valkey, objects=objects, settings=app.spec.channels) as backend,
             Channels(backend) as channels,
         ):
@@ -268,6 +269,12 @@ class Client:
     ) -> Replay:
         """A stretch of a channel's log; see `ChannelBackend.replay`."""
         return await self.channels.backend.replay(channel, since or Cursor(), limit=limit)
+
+
+def _renew_timeout(app: "App") -> float:
+    """Seconds a renewal may take: one that hangs must leave time for another within the lease."""
+    leases = [queue.settings.lease for queue in app.queues.values()]
+    return min([_LONGEST_RENEWAL, *(lease / 4 for lease in leases)])
 
 
 def _url(settings: Settings) -> str:

@@ -2,7 +2,8 @@
 
 The thread has its own connection, so a handler that blocks the event loop does not cost its
 neighbours their leases. A lease is known here to end a little before the server lets it lapse,
-counted from when the claim or renewal was *sent*: a holder that hears nothing stops first.
+counted from when the claim or renewal was *sent*: a holder that hears nothing stops first, without
+asking anyone.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ RENEWALS_PER_LEASE: Final = 3
 JITTER: Final = 0.1
 _SAFETY: Final = 0.05
 _RETRY: Final = 1.0
+_LONGEST_LOOK: Final = 1.0
 
 
 def held_until(sent: float, lease: float) -> float:
@@ -72,10 +74,16 @@ class Held:
         self.interrupt: Callable[[], object] | None = None
         self.straggler: asyncio.Future[Any] | None = None
 
+    def has_passed(self, now: float) -> bool:
+        """Whether the lease may have lapsed by `now` (monotonic): nothing may be written then."""
+        return self.until < now
+
     def ask(self, stop: Stop, reason: str) -> None:
         """Ask it to stop; asking again for the same or a lesser cause changes nothing."""
         if self.is_settled or (self.stop is not None and stop is not Stop.LOST):
             return
+        if stop is Stop.LOST and self.is_detached:
+            return  # what an outside program's report looks like from here
         was_asked = self.stop is not None
         self.stop, self.reason = stop, reason
         if self.interrupt is not None and not was_asked:
@@ -87,6 +95,13 @@ class Verdicts(Struct, frozen=True):
 
     lost: Sequence[Held] = ()
     cancelled: Sequence[tuple[Held, str]] = ()
+
+    def tell(self) -> None:
+        """Ask the jobs concerned to stop; on the event loop."""
+        for held in self.lost:
+            held.ask(Stop.LOST, "its lease has passed to another worker")
+        for held, reason in self.cancelled:
+            held.ask(Stop.CANCEL, reason)
 
 
 class Renewing(Protocol):
@@ -101,7 +116,7 @@ class Renewing(Protocol):
         ...
 
     def judge(self, verdicts: Verdicts) -> None:
-        """Act on verdicts, on the event loop."""
+        """Have the event loop tell the jobs concerned."""
         ...
 
     def is_stuck(self, now: float) -> bool:
@@ -114,11 +129,7 @@ class Renewing(Protocol):
 
 
 class LeaseKeeper:
-    """Renews everything a worker holds, in one call, three times within the shortest lease.
-
-    It also tells the worker of leases that have ended by its own clock, whether or not the server
-    can be reached.
-    """
+    """Renews everything a worker holds, in one call, three times within the shortest lease."""
 
     def __init__(
         self,
@@ -158,15 +169,11 @@ class LeaseKeeper:
             self._wake.clear()
 
     def round(self) -> float:
-        """Fence, renew, fence again; seconds until the next round."""
-        # A process that was stopped and continued must not do another thing under leases that
-        # passed meanwhile: look at the clock before anything else.
-        self._fence()
+        """Renew once; seconds until the next round."""
         sent, held = self._clock.monotonic(), self._worker.held()
         try:
             renewal = self._worker.renew(held)
         except TidegateError:
-            self._fence()
             return min(_RETRY, self._interval)
         self._apply(held, renewal, sent)
         if self._worker.is_stuck(self._clock.monotonic()):
@@ -185,11 +192,33 @@ class LeaseKeeper:
         if verdicts.lost or verdicts.cancelled:
             self._worker.judge(verdicts)
 
-    def _fence(self) -> None:
-        now = self._clock.monotonic()
-        lapsed = [each for each in self._worker.held() if each.until < now]
-        if lapsed:
-            self._worker.judge(Verdicts(lost=lapsed))
+
+class Fence:
+    """Stops attempts whose lease has passed by the worker's own clock, whatever the server says.
+
+    Args:
+        held: What the worker holds now.
+        clock: Where monotonic time comes from.
+    """
+
+    def __init__(self, held: Callable[[], Sequence[Held]], clock: Clock) -> None:
+        self._held = held
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Look whenever a lease may have passed, until cancelled."""
+        while True:  # noqa: ASYNC110 - there is nothing to wait for but the clock
+            await asyncio.sleep(self.look())
+
+    def look(self) -> float:
+        """Stop what may not go on; seconds until the next look."""
+        now, pause = self._clock.monotonic(), _LONGEST_LOOK
+        for held in self._held():
+            if held.has_passed(now):
+                held.ask(Stop.LOST, "its lease has passed without being renewed")
+            else:
+                pause = min(pause, held.until - now)
+        return max(0.0, pause)
 
 
 def sorted_out(held: Sequence[Held], letters: str, reasons: Mapping[str, str]) -> Verdicts:

@@ -10,7 +10,7 @@ import msgspec
 from tidegate.channels.backend import Published, Writer
 from tidegate.channels.event import job_channel
 from tidegate.channels.writer import ChannelWriter
-from tidegate.clock import SYSTEM
+from tidegate.clock import SYSTEM, Clock
 from tidegate.errors import BackendUnavailableError, PayloadError, StaleAttemptError
 from tidegate.jobs.attempt import Stop
 from tidegate.jobs.attempt_token import AttemptToken, sign
@@ -32,13 +32,22 @@ _RETRY: Final = 0.2
 class RunningJob:
     """One attempt, as its handler sees it; closed by the worker before the outcome is settled."""
 
-    def __init__(self, held: Held, client: "Client", *, worker: str, drain: Drain) -> None:
+    def __init__(
+        self,
+        held: Held,
+        client: "Client",
+        *,
+        worker: str,
+        drain: Drain,
+        clock: Clock = SYSTEM,
+    ) -> None:
         self.claim = held.claim
         self.client = client
         self.worker = worker
         self.channel = held.claim.channel or job_channel(held.claim.id)
         self._held = held
         self._drain = drain
+        self._clock = clock
         self._writer: ChannelWriter | None = None
         self._progress = Progress(self.save_progress)
         self._loop = asyncio.get_running_loop()
@@ -126,7 +135,7 @@ class RunningJob:
     def attempt_token(self, ttl: float = 3600.0) -> str:
         """As `JobContext.attempt_token`."""
         token = AttemptToken(
-            self.claim.id, self.claim.fence, self.claim.queue, int(SYSTEM.now() + ttl)
+            self.claim.id, self.claim.fence, self.claim.queue, int(self._clock.now() + ttl)
         )
         return sign(token, self.client.settings.secret_key)
 
@@ -158,7 +167,8 @@ class RunningJob:
 
     def check(self) -> None:
         """Raise StaleAttemptError where this attempt may write no more."""
-        if self._held.stop is Stop.LOST or self._held.is_settled:
+        held = self._held
+        if held.stop is Stop.LOST or held.is_settled or held.has_passed(self._clock.monotonic()):
             raise StaleAttemptError(self.claim.id, self.claim.fence)
 
     def accept(self, is_accepted: bool) -> None:  # noqa: FBT001 - a backend's answer, passed on

@@ -1,10 +1,9 @@
 """A worker: claims jobs, runs them in slots, settles them, and leaves in good order.
 
     claim loop ──▶ ready ──▶ slots ──▶ outbox ──▶ claim loop
-                     ▲ leases: renewed from a thread of its own
+                     ▲ leases: renewed from a thread of its own, given up by its own clock
 
-Each slot is one coroutine for the worker's whole life; what it does with a job is in `attempt` and
-`calling`. See `Worker.run` for how a worker ends.
+`claiming` talks to the server, `slots` runs jobs, `lease` keeps them; this puts them together.
 """
 
 import asyncio
@@ -14,44 +13,21 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tidegate.clock import SYSTEM, Clock
-from tidegate.errors import (
-    BackendUnavailableError,
-    PayloadError,
-    StaleAttemptError,
-    TidegateError,
-    UnknownHandlerError,
-)
+from tidegate.errors import BackendUnavailableError
 from tidegate.ids import new_id
 from tidegate.jobs.affinities import Affinities
-from tidegate.jobs.attempt import (
-    Attempt,
-    Crashed,
-    Detached,
-    Outcome,
-    Raised,
-    Returned,
-    Stop,
-    Stopped,
-    Unroutable,
-    in_words,
-    judged,
-    prepared,
-)
+from tidegate.jobs.attempt import Stop
 from tidegate.jobs.backend import Exchange, Renewal, Settlement, WorkerReport
-from tidegate.jobs.calling import Threads, on_loop
 from tidegate.jobs.claiming import ClaimLoop
 from tidegate.jobs.drain import Drain
 from tidegate.jobs.holdings import Holdings
-from tidegate.jobs.isolated import in_child
-from tidegate.jobs.lease import Held, LeaseKeeper, Verdicts
-from tidegate.jobs.payloads import loaded
-from tidegate.jobs.plan import plans
-from tidegate.jobs.running import RunningJob
+from tidegate.jobs.lease import Fence, Held, LeaseKeeper, Verdicts
+from tidegate.jobs.slots import Slots
 from tidegate.observability.logs import Logger
-from tidegate.observability.metrics import OUTCOMES, REFUSED, Recorder
+from tidegate.observability.metrics import REFUSED, Recorder
 from tidegate.spec import WorkerSpec
 
 if TYPE_CHECKING:
@@ -62,9 +38,7 @@ log = Logger("tidegate.worker")
 STUCK_AFTER: Final = 60.0
 STUCK_STATUS: Final = 70
 STOP_GRACE: Final = 5.0
-_YIELD_EVERY: Final = 16
 _IDLE_LOOKS: Final = 8
-_FIRST_MET: Final = "tidegate:first-met"
 
 
 class Worker:
@@ -100,33 +74,36 @@ class Worker:
         self._spec = spec
         self._idle_timeout = idle_timeout
         self._stuck_after = stuck_after
-        self._clock = clock
-        self._chance = chance
+        self._backend = client.queue_backend
         self._recorder = Recorder()
         self._refused = self._recorder.counter(REFUSED, {})
-        self._plans = plans(client.app, self._recorder)
         queues = [client.app.find_queue(name) for name in spec.queues]
-        self._affinities = Affinities(
-            self.id, client.queue_backend, {queue.name: queue.release_hook for queue in queues}
-        )
-        self._holdings = Holdings(self._affinities)
-        self._threads = Threads(spec.slots)
-        self._stragglers = 0
-        self._running = 0
-        self._turns = 0
         leases = {queue.name: queue.settings.lease for queue in queues}
+        hooks = {queue.name: queue.release_hook for queue in queues}
+        self._affinities = Affinities(self.id, self._backend, hooks)
+        self._holdings = Holdings(self._affinities)
         self._claims = ClaimLoop(
             self.id,
-            client.queue_backend,
+            self._backend,
             leases=leases,
             slots=spec.slots,
             holdings=self._holdings,
             answered=self._answered,
             clock=clock,
         )
+        self._slots = Slots(
+            self.id,
+            client,
+            count=spec.slots,
+            holdings=self._holdings,
+            drain=self.drain,
+            recorder=self._recorder,
+            settled=self._claims.settled,
+            clock=clock,
+            chance=chance,
+        )
+        self._fence = Fence(self._holdings.held, clock)
         self._keeper = LeaseKeeper(self, lease=min(leases.values()), clock=clock, chance=chance)
-
-    # Life
 
     async def run(self) -> None:
         """Work until drained.
@@ -143,18 +120,24 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 await self._work(group)
         finally:
-            self._threads.close()
+            self._slots.close()
             await self._keeper.close()
         log.info("worker_left", worker=self.id)
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
         claiming = group.create_task(self._claims.run(), name="claims")
-        for number in range(self._spec.slots):
-            group.create_task(self._slot(), name=f"slot-{number}")
+        self._slots.start(group)
+        minding = [group.create_task(self._fence.run(), name="fence")]
         if self._idle_timeout is not None:
-            group.create_task(self._leave_when_idle(self._idle_timeout), name="idle")
+            idle = self._leave_when_idle(self._idle_timeout)
+            minding.append(group.create_task(idle, name="idle"))
         await self.drain.begun.wait()
-        log.info("worker_draining", worker=self.id, running=self._running)
+        await self._wind_down(claiming)
+        for task in minding:
+            task.cancel()
+
+    async def _wind_down(self, claiming: "asyncio.Task[None]") -> None:
+        log.info("worker_draining", worker=self.id, running=self._slots.busy)
         self._claims.stop_claiming()
         self._keeper.kick()
         await self._finish_running()
@@ -165,8 +148,8 @@ class Worker:
         # A renewal under way would register again what is about to take its leave.
         await self._keeper.close()
         with suppress(BackendUnavailableError):
-            await self._client.queue_backend.leave(self.id)
-        if self._holdings.open or self._stragglers:
+            await self._backend.leave(self.id)
+        if self._holdings.open or self._slots.stragglers:
             self._quit(1 if self._holdings.open else 0)
 
     async def _finish_running(self) -> None:
@@ -195,135 +178,17 @@ class Worker:
         log.info("worker_idle", worker=self.id, idle_s=seconds)
         self.drain.begin()
 
-    # One job
-
-    async def _slot(self) -> None:
-        task: asyncio.Task[Any] | None = asyncio.current_task()
-        if task is None:
-            raise AssertionError("expected a slot to be a task")
-        while (held := await self._holdings.next()) is not None:
-            self._running += 1
-            await self._run(held, task)
-            self._running -= 1
-            # Handlers that never wait would keep the loop from its sockets.
-            self._turns += 1
-            if self._turns >= _YIELD_EVERY:
-                self._turns = 0
-                await asyncio.sleep(0)
-            if held.straggler is not None:
-                await self._outlast(held.straggler)
-
-    async def _outlast(self, straggler: "asyncio.Future[Any]") -> None:
-        self._stragglers += 1
-        await asyncio.wait((straggler,))
-        self._stragglers -= 1
-
-    async def _run(self, held: Held, task: "asyncio.Task[Any]") -> None:
-        """Run one job to its settlement."""
-        claim = held.claim
-        outcome: Outcome
-        try:
-            payload = claim.payload
-            if claim.payload_ref is not None:
-                payload = await loaded(claim, self._client.objects)
-            attempt = prepared(claim, payload, self._plans)
-        except (UnknownHandlerError, PayloadError) as error:
-            outcome = Unroutable(error, await self._known_for(held))
-        except TidegateError as error:
-            outcome = Raised(error)
-        else:
-            outcome = await self._called(held, attempt, task)
-        self._settle(held, outcome)
-
-    async def _called(self, held: Held, attempt: Attempt, task: "asyncio.Task[Any]") -> Outcome:
-        if held.stop is not None:
-            return Stopped(held.stop, held.reason)
-        claim, plan = held.claim, attempt.plan
-        started = self._clock.monotonic()
-        plan.waited.observe(self._clock.now() - claim.ready_at)
-        timeout = claim.policy.timeout
-        timer = None
-        if timeout is not None:
-            words = f"ran longer than its timeout of {timeout:g} s"
-            timer = self._loop.call_later(timeout, held.ask, Stop.TIMEOUT, words)
-        try:
-            if plan.takes_context:
-                outcome = await self._with_context(held, attempt, task)
-            elif plan.runs_in == "async":
-                outcome = await on_loop(held, task, plan.function, attempt.args)
-            elif plan.runs_in == "thread":
-                outcome = await self._threads.call(held, plan.function, attempt.args)
-            else:
-                outcome = await in_child(held, plan.handler, plan.name, attempt.payload)
-        finally:
-            if timer is not None:
-                timer.cancel()
-        plan.ran.observe(self._clock.monotonic() - started)
-        return outcome
-
-    async def _with_context(
-        self, held: Held, attempt: Attempt, task: "asyncio.Task[Any]"
-    ) -> Outcome:
-        job = RunningJob(held, self._client, worker=self.id, drain=self.drain)
-        args = (job, *attempt.args)
-        if attempt.plan.runs_in == "async":
-            outcome = await on_loop(held, task, attempt.plan.function, args)
-        else:
-            outcome = await self._threads.call(held, attempt.plan.function, args)
-        try:
-            await job.close()
-        except StaleAttemptError as error:
-            return Stopped(Stop.LOST, str(error))
-        except TidegateError as error:
-            return Raised(error)
-        return Detached() if held.is_detached and isinstance(outcome, Returned) else outcome
-
-    async def _known_for(self, held: Held) -> float:
-        """Seconds since a worker first met this job and could not run it."""
-        claim, now = held.claim, self._clock.now()
-        first = await self._client.queue_backend.remember(
-            claim.id, claim.fence, _FIRST_MET, str(now).encode()
-        )
-        return now - float(first) if first is not None else 0.0
-
-    def _settle(self, held: Held, outcome: Outcome) -> None:
-        claim = held.claim
-        if held.until < self._clock.monotonic() and not held.is_detached:
-            outcome = Stopped(Stop.LOST, "its lease has passed")
-        plan = self._plans.get(claim.name)
-        chance, now = self._chance(), self._clock.now()
-        settlement = judged(claim, plan, outcome, chance=chance, now=now)
-        self._note(held, outcome)
-        self._holdings.settle(held, settlement)
-        self._claims.settled()
-
-    def _note(self, held: Held, outcome: Outcome) -> None:
-        if isinstance(outcome, Returned):
-            return
-        claim = held.claim
-        labels = {"queue": claim.queue, "outcome": _word(outcome)}
-        self._recorder.counter(OUTCOMES, labels).add()
-        log.info(
-            "attempt_ended",
-            job=claim.id,
-            name=claim.name,
-            attempt=claim.attempt,
-            why=_why(outcome),
-            **labels,
-        )
-
-    # Answers
-
     def _answered(self, settled: Sequence[Settlement], answer: Exchange) -> None:
         if answer.wanted:
             self._affinities.wanted(answer.wanted)
-        if not all(answer.accepted):
-            for settlement, accepted in zip(settled, answer.accepted, strict=True):
-                if not accepted:
-                    self._refused.add()
-                    log.warning("settlement_refused", job=settlement.id, fence=settlement.fence)
+        if all(answer.accepted):
+            return
+        for settlement, accepted in zip(settled, answer.accepted, strict=True):
+            if not accepted:
+                self._refused.add()
+                log.warning("settlement_refused", job=settlement.id, fence=settlement.fence)
 
-    # What the lease keeper's thread asks
+    # What the lease keeper asks, from its thread
 
     def held(self) -> list[Held]:
         """As `Renewing.held`."""
@@ -337,27 +202,20 @@ class Worker:
             task=self._client.settings.task,
             queues=list(self._spec.queues),
             slots=self._spec.slots,
-            busy=self._running,
+            busy=self._slots.busy,
             draining=self.drain.is_on,
             host=socket.gethostname(),
             pid=os.getpid(),
             metrics=metrics,
         )
         pairs = [(each.claim.id, each.claim.fence) for each in held]
-        renewal = self._client.queue_backend.renew(report, pairs)
+        renewal = self._backend.renew(report, pairs)
         self._recorder.told(told)
         return renewal
 
     def judge(self, verdicts: Verdicts) -> None:
         """As `Renewing.judge`."""
-        self._loop.call_soon_threadsafe(self._judge, verdicts)
-
-    def _judge(self, verdicts: Verdicts) -> None:
-        for held in verdicts.lost:
-            if not held.is_detached:
-                held.ask(Stop.LOST, "its lease has passed to another worker")
-        for held, reason in verdicts.cancelled:
-            held.ask(Stop.CANCEL, reason)
+        self._loop.call_soon_threadsafe(verdicts.tell)
 
     def is_stuck(self, now: float) -> bool:
         """As `Renewing.is_stuck`."""
@@ -373,17 +231,3 @@ class Worker:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-def _why(outcome: Outcome) -> str:
-    match outcome:
-        case Raised(error) | Unroutable(error, _):
-            return in_words(error)
-        case Stopped(_, reason) | Crashed(reason):
-            return reason
-        case _:
-            return ""
-
-
-def _word(outcome: Outcome) -> str:
-    return outcome.why.value if isinstance(outcome, Stopped) else type(outcome).__name__.lower()

@@ -56,7 +56,7 @@ RUN_TIME: Final = Metric(
 OUTCOMES: Final = Metric(
     "tidegate_attempts_total",
     "counter",
-    "Attempts by how they ended: returned, raised, cancel, timeout, lost, drain, crashed.",
+    "Attempts that did not return, by how they ended: raised, timeout, cancel, lost, drain, crashed.",
     ("queue", "outcome"),
 )
 REFUSED: Final = Metric(

@@ -42,11 +42,11 @@ def test_below_the_level_nothing_is_written(out: io.StringIO) -> None:
 
 def test_an_exception_is_one_line_too(out: io.StringIO) -> None:
     try:
-        raise ValueError("no")
+        int("no")
     except ValueError:
         Logger("tidegate.worker").exception("failed")
     (line,) = out.getvalue().splitlines()
-    assert json.loads(line)["exception"][0]["exc_value"] == "no"
+    assert json.loads(line)["exception"][0]["exc_type"] == "ValueError"
 
 
 @pytest.mark.parametrize(
