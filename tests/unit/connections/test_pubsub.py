@@ -120,13 +120,14 @@ async def test_a_silent_server_counts_as_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tidegate.connections.valkey._PING_EVERY", 0.02)
-    monkeypatch.setattr("tidegate.connections.valkey._PING_TIMEOUT", 0.05)
+    monkeypatch.setattr("tidegate.connections.valkey._PING_TIMEOUT", 0.3)
     await pubsub.subscribe("a", partial(heard.message, "a"))
     await valkey.call("CLIENT", "KILL", "TYPE", "PUBSUB")  # the next watch is the quick one
     await heard.until(resets=1)
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
     await lost(pubsub)
+    monkeypatch.undo()  # from here on, slow is not silent
     server.process.send_signal(signal.SIGCONT)
     await heard.until(resets=2)
     assert await valkey.call("SPUBLISH", "a", "1") == 1
