@@ -8,9 +8,11 @@ from functools import partial
 
 import pytest
 
+from tidegate.connections.address import Address
 from tidegate.connections.embedded import EmbeddedValkey
 from tidegate.connections.link import ReplyError
-from tidegate.connections.valkey import PubSub, Valkey
+from tidegate.connections.pubsub import PubSub
+from tidegate.connections.valkey import Valkey
 from tidegate.errors import BackendUnavailableError
 
 
@@ -119,8 +121,8 @@ async def test_a_silent_server_counts_as_lost(
     heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tidegate.connections.valkey._PING_EVERY", 0.02)
-    monkeypatch.setattr("tidegate.connections.valkey._PING_TIMEOUT", 0.3)
+    monkeypatch.setattr("tidegate.connections.pubsub._PING_EVERY", 0.02)
+    monkeypatch.setattr("tidegate.connections.pubsub._PING_TIMEOUT", 0.3)
     await pubsub.subscribe("a", partial(heard.message, "a"))
     await valkey.call("CLIENT", "KILL", "TYPE", "PUBSUB")  # the next watch is the quick one
     await heard.until(resets=1)
@@ -146,7 +148,7 @@ async def test_a_refused_subscription_is_raised_and_the_others_go_on(
     assert heard.messages == [("a", b"1")]
 
 
-async def test_opening_without_a_server_is_refused_at_once(valkey: Valkey) -> None:
-    away = PubSub(valkey.address.__class__(path="/nowhere.sock"), on_reset=lambda: None)
+async def test_opening_without_a_server_is_refused_at_once() -> None:
+    away = PubSub(Address(path="/nowhere.sock"), on_reset=lambda: None)
     with pytest.raises(BackendUnavailableError):
         await away.__aenter__()

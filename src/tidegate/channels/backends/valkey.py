@@ -22,7 +22,8 @@ from tidegate.channels.event import checked_name
 from tidegate.channels.framing import unpacked_run
 from tidegate.channels.pattern import most_exact
 from tidegate.connections.link import ReplyError
-from tidegate.connections.valkey import PubSub, Valkey
+from tidegate.connections.pubsub import PubSub
+from tidegate.connections.valkey import Valkey
 from tidegate.errors import ChannelError, StaleAttemptError, TidegateError
 from tidegate.objects import Objects
 
