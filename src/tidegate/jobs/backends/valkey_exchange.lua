@@ -94,7 +94,7 @@ end
 local function settle_one(prefix, verb, id, fence, body, given, now, tally)
   local lease = tally.leases[id]
   local held, ends = string.match(lease or '', '^(%d+) (%d+) ')
-  if held ~= fence or tonumber(ends) < 0 then
+  if held ~= fence or tonumber(ends) <= now then
     return '0'
   end
   tally.leases[id] = nil -- settled once
