@@ -11,6 +11,8 @@ from tidegate import App, JobContext, QueueDepth, Retry, Size
 # Fetching before and saving after a command have this long beyond the command's own time.
 AROUND: Final = 300.0
 DAY: Final = 86400.0
+# How long a command whose worker was killed looks as if it still ran.
+LEASE: Final = 15.0
 
 settings = TerminalSettings.load()
 app = App("terminal")
@@ -27,6 +29,7 @@ app.channel("project:*", hot_bytes=MIB, hot_events=1000, keep_bytes=MIB, ttl=DAY
 
 commands = app.queue(
     "commands",
+    lease=LEASE,
     slots=settings.slots,
     size=Size(settings.task_cpu, settings.task_memory),
     scale=QueueDepth(
@@ -44,6 +47,7 @@ app.service(
     "web",
     "apps.terminal.api.asgi:create",
     paths=["/"],
+    env=settings.of_web,
     secrets=["TERMINAL_OIDC_CLIENT_SECRET"] if settings.oidc_client_secret else [],
 )
 

@@ -1,7 +1,7 @@
 """What the terminal is told by its environment; every name and default is in `README.md`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -23,7 +23,7 @@ SEED_NAMES: Final = {
     "ECS_MEMORY": "task_memory",
 }
 
-# What workers are told; see `TerminalSettings.of_workers`.
+# A task gets no environment but its declared one; these are what workers are told.
 WORKERS_TOO: Final = (
     "slots",
     "task_cpu",
@@ -42,6 +42,8 @@ WORKERS_TOO: Final = (
     "project_file_mb",
     "workspaces",
 )
+
+SECRETS: Final = ("oidc_client_secret",)
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -165,15 +167,22 @@ class TerminalSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def of_workers(self) -> dict[str, str]:
-        """The variables that hand a worker what differs from the defaults.
+        """The variables that tell a worker what differs from the defaults.
 
-        A task gets no environment but its declared one. Nothing of the sign-in is among it:
-        commands of strangers run beside a worker.
+        Nothing of the sign-in is among it: commands of strangers run beside a worker.
         """
+        return self._variables(WORKERS_TOO)
+
+    @property
+    def of_web(self) -> dict[str, str]:
+        """The variables that tell the web service the same; secrets travel by another way."""
+        return self._variables(name for name in self.__struct_fields__ if name not in SECRETS)
+
+    def _variables(self, names: Iterable[str]) -> dict[str, str]:
         standard = type(self)()
         return {
             PREFIX + name.upper(): str(getattr(self, name))
-            for name in WORKERS_TOO
+            for name in names
             if getattr(self, name) != getattr(standard, name)
         }
 
