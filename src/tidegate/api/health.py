@@ -20,6 +20,11 @@ async def alive(_call: Call) -> HealthBody:
     return HealthBody("ok")
 
 
+async def alias(call: Call) -> HealthBody:
+    """The same as `/healthz`."""
+    return await alive(call)
+
+
 async def ready(call: Call) -> Response:
     """Whether the process can do its work now: Valkey answers, and it is not shutting down."""
     reasons = []

@@ -185,7 +185,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         method="GET",
         path="/health",
-        handler=health.alive,
+        handler=health.alias,
         access="public",
         answer=health.HealthBody,
     ),
