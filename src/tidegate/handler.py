@@ -62,7 +62,6 @@ class Job(Generic[P, R]):
         takes_context: Whether the handler's first parameter is the `JobContext`.
         payload: The type of the rest.
         runs_in: The event loop, a thread, or a child process.
-        on_release: Called before ownership of an affinity is given up; see `Job.releases`.
     """
 
     def __init__(

@@ -41,12 +41,24 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"tidegate.cli.{cmd_name}").command
-        return command
+        return _with_paragraphs(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+
+def _with_paragraphs(command: click.Command) -> click.Command:
+    r"""The same command, whose docstrings' `\b` keep the lines below them as they are.
+
+    click looks for a backspace character, which a raw docstring does not hold.
+    """
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group):
+        for verb in command.commands.values():
+            _with_paragraphs(verb)
+    return command
 
 
 @click.group(

@@ -23,6 +23,9 @@ class Logger:
 
     structlog takes a tenth of a second to import, which a script that only enqueues need not pay.
     Its methods are structlog's: `log.warning("lease_lost", job=job.id, late_s=4.2)`.
+
+    In a process that configures structlog nowhere, a script that uses the library, warnings and
+    worse go to standard error, as they do with `logging`; standard output stays the script's own.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,7 +34,9 @@ class Logger:
     def __getattr__(self, method: str) -> Any:
         import structlog  # noqa: PLC0415 - see above
 
-        return getattr(structlog.get_logger(source=self._name), method)
+        if structlog.is_configured():
+            return getattr(structlog.get_logger(source=self._name), method)
+        return getattr(_unconfigured().bind(source=self._name), method)
 
 
 def configure(*, level: str = "info", stream: TextIO | None = None, **fields: str) -> None:
@@ -47,18 +52,35 @@ def configure(*, level: str = "info", stream: TextIO | None = None, **fields: st
         stream=out, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s"
     )
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            masked,
-            *_renderers(out),
-        ],
+        processors=_processors(out),
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(**{name: text for name, text in fields.items() if text})
+
+
+def _unconfigured() -> Any:
+    """What logs where nobody has said how; standard error is looked up each time, as tests do."""
+    import structlog  # noqa: PLC0415 - see Logger
+
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=_processors(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+
+
+def _processors(out: TextIO) -> list[Any]:
+    import structlog  # noqa: PLC0415 - see Logger
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        masked,
+        *_renderers(out),
+    ]
 
 
 def masked(_logger: object, _method: str, event: Fields) -> Fields:

@@ -56,7 +56,7 @@ RUN_TIME: Final = Metric(
 OUTCOMES: Final = Metric(
     "tidegate_attempts_total",
     "counter",
-    "Attempts that did not return, by how they ended: raised, timeout, cancel, lost, drain, crashed.",
+    "Attempts that did not return, by how they ended.",
     ("queue", "outcome"),
 )
 REFUSED: Final = Metric(

@@ -35,6 +35,22 @@ def test_a_line_is_an_event_with_fields_as_json(out: io.StringIO) -> None:
     }
 
 
+def test_a_process_that_configures_nothing_is_told_warnings_on_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = Logger("tidegate.worker")
+    log.info("worker_started")
+    log.warning("lease_lost", job="j", secret_key="k")
+    told = capsys.readouterr()
+    assert told.out == ""
+    line = json.loads(told.err)
+    assert (line["event"], line["source"], line["secret_key"]) == (
+        "lease_lost",
+        "tidegate.worker",
+        MASK,
+    )
+
+
 def test_below_the_level_nothing_is_written(out: io.StringIO) -> None:
     Logger("tidegate.worker").debug("detail")
     assert out.getvalue() == ""
