@@ -62,18 +62,22 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --upgrade \
 
 # The project builds with what is locked, so nothing is fetched that has no hash.
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, found " + sys.version)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	awk '/^[a-z]/ {uv = /^uv==/} uv' requirements.lock > $(VENV)/uv.lock
-	$(BIN)/python -m pip install -q --require-hashes -r $(VENV)/uv.lock
-	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
-	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(\
+	  "expected Python 3.11 or newer, found %s; set PYTHON to another" % sys.version.split()[0])'
+	@echo "installing packages"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@awk '/^[a-z]/ {uv = /^uv==/} uv' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install -q --require-hashes -r $(VENV)/uv.lock
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(MODULES): package-lock.json $(INSTALLED)
-	$(NODE) npm ci --no-audit --no-fund
+	@echo "installing what builds the page"
+	@$(NODE) npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(PAGE): $(PAGE_SOURCES) package.json $(MODULES)
-	$(NODE) npm run build
+	@echo "building the page"
+	@$(NODE) npm run build --silent > $(VENV)/page.log 2>&1 || { cat $(VENV)/page.log; exit 1; }
 	@touch $@
