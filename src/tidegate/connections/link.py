@@ -29,6 +29,19 @@ class ReplyError(Exception):
     """The server refused a command; the message is its own, starting with an upper-case code."""
 
 
+_TEMPORARY: Final = (
+    *("OOM ", "BUSY ", "LOADING ", "MISCONF ", "READONLY ", "TRYAGAIN "),
+    *("MASTERDOWN ", "CLUSTERDOWN ", "NOREPLICAS "),
+)
+
+
+def translated(refusal: ReplyError) -> Exception:
+    """`BackendUnavailableError` where the server may accept the command later, else `refusal`."""
+    if str(refusal).startswith(_TEMPORARY):
+        return BackendUnavailableError(f"Valkey does not take this now: {refusal}")
+    return refusal
+
+
 def packed(*args: Argument) -> bytes:
     """A command as RESP bytes."""
     data: bytes = hiredis.pack_command(args)  # type: ignore[arg-type]  # the stub lacks "..."

@@ -21,6 +21,7 @@ from tidegate.connections.link import (
     greeting,
     open_link,
     packed,
+    translated,
 )
 from tidegate.errors import BackendUnavailableError
 
@@ -92,12 +93,16 @@ class Valkey:
 
         Raises:
             ReplyError: The server refused the command.
-            BackendUnavailableError: No connection, or it broke before the reply came.
+            BackendUnavailableError: No connection, it broke before the reply came, or the server
+                cannot take commands now (out of memory, read-only, loading).
         """
         link = self._link
         if link is None or not link.is_open:
             link = await self._connected()
-        return await link.send(packed(*args))
+        try:
+            return await link.send(packed(*args))
+        except ReplyError as refusal:
+            raise translated(refusal) from refusal
 
     async def fcall(self, function: str, *args: Argument) -> Reply:
         """The reply of one of our functions, given the app's prefix and `args`.
@@ -259,7 +264,7 @@ class BlockingValkey:
                 raise ConnectionResetError("closed by the server")
             self._reader.feed(data)
         if isinstance(reply, ReplyError):
-            raise reply
+            raise translated(reply)
         return reply
 
 

@@ -73,9 +73,9 @@ class Affinities:
         epoch = self._owned[owned]
         try:
             await self._hook(owned, epoch)
-            # While the hook ran, a slot may have come free and taken a job of this affinity.
-            if owned not in self._running:
-                await self._backend.release_affinity(self._worker, queue, affinity, epoch)
+            # While the hook ran, a slot may have come free and taken a job of this affinity; it
+            # is then refused, and asked for again when that job has ended.
+            if await self._backend.release_affinity(self._worker, queue, affinity, epoch):
                 self._owned.pop(owned, None)
         except TidegateError as error:
             log.warning("release_failed", queue=queue, affinity=affinity, error=str(error))

@@ -21,11 +21,14 @@ from tidegate.jobs.job import Claim, State
 from tidegate.jobs.plan import Plan
 from tidegate.serde import encoded
 
+LARGEST_RESULT: Final = 1024 * 1024
+LARGEST_IN_END: Final = 64 * 1024
 LARGEST_MESSAGE: Final = 2_000
 LARGEST_TRACEBACK: Final = 8_000
 UNROUTABLE_GRACE: Final = 600.0
 UNROUTABLE_DELAY: Final = 5.0
 
+_STATE_NAMES: Final = {state: state.value.encode() for state in State}
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -122,12 +125,20 @@ def returned(value: object) -> Returned | Raised:
     if value is None:
         return _NOTHING
     try:
-        return Returned(encoded(value))
+        result = encoded(value)
     except PayloadError as error:
-        # What the handler did is done; doing it again would not change the type it returns.
-        fatal = Fatal(str(error))
-        fatal.__cause__ = error
-        return Raised(fatal)
+        return _unstorable(str(error))
+    if len(result) > LARGEST_RESULT:
+        return _unstorable(
+            f"expected a result of at most {LARGEST_RESULT} bytes, found {len(result)}; "
+            "put the data into objects and return their key"
+        )
+    return Returned(result)
+
+
+def _unstorable(problem: str) -> Raised:
+    # What the handler did is done; doing it again would not change what it returns.
+    return Raised(Fatal(problem))
 
 
 _NOTHING: Final = Returned()
@@ -251,16 +262,16 @@ def end_event(
 ) -> bytes:
     """The event that ends the job on its channel.
 
-    It is the handler's template, the result's fields where the result is a JSON object, and
-    `job`, `state` and `reason` of the job itself.
+    It is the handler's template, the result's fields where the result is a JSON object of at most
+    64 KiB, and `job`, `state` and `reason` of the job itself.
     """
-    is_object = result is not None and result.startswith(b"{")
+    is_object = result is not None and result.startswith(b"{") and len(result) <= LARGEST_IN_END
     if reason is None and not is_object:
         # What nearly every job takes; two string joins instead of a decode and an encode.
         return b'%b"job":"%b","state":"%b"}' % (
             _opening(claim.policy.end),
             claim.id.encode(),
-            state.value.encode(),
+            _STATE_NAMES[state],
         )
     template = msgspec.json.decode(claim.policy.end, type=dict[str, Any])
     event: dict[str, object] = {**template}

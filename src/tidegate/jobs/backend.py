@@ -251,7 +251,10 @@ class QueueBackend(Protocol):
         ...
 
     async def release_affinity(self, worker: str, queue: str, affinity: str, epoch: int) -> bool:
-        """Give up an affinity after syncing, its bound jobs with it; False if the epoch is old."""
+        """Give up an affinity after syncing, its bound jobs with it.
+
+        False where the epoch is old, or a job of it runs.
+        """
         ...
 
     async def owns_affinity(self, queue: str, affinity: str, epoch: int) -> bool:

@@ -18,33 +18,30 @@ class Pace:
 
     Attributes:
         rate: Jobs per second, weighted towards the last few exchanges.
+        buffer: Jobs to hold beyond the slots.
+        batch: Settlements worth waiting for while buffered jobs keep the slots busy.
     """
 
     def __init__(self) -> None:
-        self.rate = 0.0
         self._since: float | None = None
+        self.rested()
 
     def finished(self, count: int, now: float) -> None:
         """Take note that `count` jobs were finished by `now` (monotonic seconds)."""
         if self._since is not None and now > self._since:
             latest = count / (now - self._since)
-            self.rate += _MEMORY * (latest - self.rate)
+            self._set_rate(self.rate + _MEMORY * (latest - self.rate))
         self._since = now
 
     def rested(self) -> None:
         """Begin anew: what comes next may be jobs of another kind."""
-        self.rate = 0.0
+        self._set_rate(0.0)
         self._since = None
 
-    @property
-    def buffer(self) -> int:
-        """Jobs to hold beyond the slots."""
-        return min(LARGEST_BUFFER, int(self.rate * HORIZON))
-
-    @property
-    def batch(self) -> int:
-        """Settlements worth waiting for while buffered jobs keep the slots busy."""
-        return min(LARGEST_BATCH, max(1, self.buffer // 2))
+    def _set_rate(self, rate: float) -> None:
+        self.rate = rate
+        self.buffer = min(LARGEST_BUFFER, int(rate * HORIZON))
+        self.batch = min(LARGEST_BATCH, max(1, self.buffer // 2))
 
 
 def room(slots: int, buffer: int, held: int) -> int:

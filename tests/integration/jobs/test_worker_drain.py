@@ -9,6 +9,7 @@ import pytest
 
 from tidegate import App, Interrupted, JobContext
 from tidegate.client import Client
+from tidegate.jobs.backend import Complete
 from tidegate.jobs.job import State
 from tidegate.jobs.worker import Worker
 from tidegate.settings import Settings
@@ -179,3 +180,21 @@ async def test_a_full_worker_gives_up_what_others_could_run(app: App, settings: 
         assert await long.result(timeout=5) == worker.id
         other.drain.begin()
         await at_work
+
+
+async def test_an_affinity_is_not_released_while_a_job_of_it_runs(
+    app: App, settings: Settings
+) -> None:
+    queue = app.queue("workspaces")
+
+    @queue.job
+    async def command() -> None: ...
+
+    async with Client.open(app, settings) as client:
+        backend = client.queue_backend
+        await command.using(affinity="p1").enqueue()
+        (claim,) = (await backend.exchange("w", queues=["workspaces"], limit=1)).claims
+        owned = ("w", "workspaces", "p1", claim.affinity_epoch)
+        assert not await backend.release_affinity(*owned)
+        await backend.exchange("w", settle=[Complete(id=claim.id, fence=claim.fence)])
+        assert await backend.release_affinity(*owned)

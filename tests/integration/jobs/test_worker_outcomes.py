@@ -8,7 +8,7 @@ import pytest
 
 from tidegate import App, Fatal, Interrupted, JobContext, Retry, Snooze
 from tidegate.client import Client
-from tidegate.errors import JobFailedError
+from tidegate.errors import BackendUnavailableError, JobFailedError
 from tidegate.jobs import attempt as attempts
 from tidegate.jobs.job import State
 from tidegate.settings import Settings
@@ -315,3 +315,32 @@ async def test_a_payload_of_another_release_is_parked_likewise(
         record = await client.handle(handle.id).ended(timeout=5)
     assert record.state is State.DEAD
     assert "Expected `int`, got `str`" in str(record.errors[-1]["message"])
+
+
+async def test_a_result_too_large_to_keep_ends_the_job_with_advice(
+    app: App, settings: Settings
+) -> None:
+    queue = app.queue("large")
+
+    @queue.job
+    async def large() -> str:
+        return "x" * 2_000_000
+
+    async with working(app, settings):
+        with pytest.raises(JobFailedError, match="put the data into objects"):
+            await (await large.enqueue()).result(timeout=5)
+
+
+async def test_a_server_without_memory_is_waited_out(app: App, settings: Settings) -> None:
+    queue = app.queue("crowded")
+
+    @queue.job
+    async def work() -> str:
+        return "done"
+
+    async with working(app, settings) as client:
+        await client.valkey.call("CONFIG", "SET", "maxmemory", "1mb")
+        with pytest.raises(BackendUnavailableError, match="OOM"):
+            await work.enqueue()
+        await client.valkey.call("CONFIG", "SET", "maxmemory", "0")
+        assert await (await work.enqueue()).result(timeout=5) == "done"

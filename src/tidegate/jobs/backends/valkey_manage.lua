@@ -80,9 +80,11 @@ register('leave', function(keys, args)
   return 1
 end)
 
+-- Refused while a job of it runs: one may have been claimed since the owner looked.
 register('release_affinity', function(keys, args)
   local worker, epoch = owner_of(keys[1], args[3], args[4])
-  if worker ~= args[2] or epoch ~= tonumber(args[5]) then
+  local running = call('HGET', keys[1] .. 'owner:' .. args[3] .. ':' .. args[4], 'n')
+  if worker ~= args[2] or epoch ~= tonumber(args[5]) or running ~= '0' then
     return 0
   end
   free_affinity(keys[1], args[3], args[4])
