@@ -25,6 +25,8 @@ _IDLE_KEPT: Final = 32
 _HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
 )
+# The server of the front door writes these itself.
+_OURS: Final = _HOP | {b"transfer-encoding", b"date"}
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -153,8 +155,6 @@ def _passed_on(answered: httpcore.Response) -> Response:
 
     response = StreamingResponse(content(), status_code=answered.status)
     response.raw_headers = [
-        (name.lower(), value)
-        for name, value in answered.headers
-        if name.lower() not in _HOP and name.lower() != b"transfer-encoding"
+        (name.lower(), value) for name, value in answered.headers if name.lower() not in _OURS
     ]
     return response

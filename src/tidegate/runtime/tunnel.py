@@ -25,7 +25,12 @@ class Tunnels:
         self._upstreams = upstreams
         self._open: set[_Near] = set()
 
-    def __call__(self, _config: Config, _state: ServerState, _app: dict[str, Any]) -> "_Near":
+    def __call__(
+        self,
+        config: Config,  # noqa: ARG002 - what uvicorn hands to any protocol
+        server_state: ServerState,  # noqa: ARG002
+        app_state: dict[str, Any],  # noqa: ARG002
+    ) -> "_Near":
         """A protocol for one upgrade."""
         return _Near(self._upstreams, self._open)
 
