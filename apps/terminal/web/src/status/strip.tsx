@@ -1,10 +1,10 @@
-import { coarseDuration, Dialog, Icon, useNow } from "@tidegate/ui";
-import { useState } from "preact/hooks";
+import { coarseDuration, useNow } from "@tidegate/ui";
 import { signOut } from "../api/session.ts";
 import type { Connection } from "../connection/machine.ts";
 import { tellFailure } from "../failure.ts";
 import type { Session } from "../wire/session.ts";
 import type { SystemStatus } from "../wire/status.ts";
+import { Isolation } from "./isolation.tsx";
 import type { StatusReport } from "./status.ts";
 
 interface StripProps {
@@ -21,7 +21,7 @@ export function StatusStrip({ report, connection, session }: StripProps) {
       {report ? <Facts status={report.status} /> : <span class="strip-fact">Queue …</span>}
       {report && isStale && <Age at={report.at} />}
       <span class="strip-space" />
-      <Isolation session={session} />
+      <Isolation known={session.isolation} />
       <Person session={session} />
     </footer>
   );
@@ -82,45 +82,5 @@ function Person({ session }: { session: Session }) {
         </button>
       )}
     </span>
-  );
-}
-
-/** How commands are kept apart here; says plainly what is missing. */
-function Isolation({ session }: { session: Session }) {
-  const [isOpen, setOpen] = useState(false);
-  const { isolation } = session;
-  if (isolation.length === 0) return null;
-  const active = isolation.filter((layer) => layer.active).length;
-  return (
-    <>
-      <button
-        type="button"
-        class="strip-button"
-        title="What keeps commands apart"
-        onClick={() => setOpen(true)}
-      >
-        <Icon name="shield" />
-        <span class="strip-word">Isolation</span>
-        <span>
-          {active}/{isolation.length}
-        </span>
-      </button>
-      {isOpen && (
-        <Dialog title="What keeps commands apart" onClose={() => setOpen(false)}>
-          <ul class="layers">
-            {isolation.map((layer) => (
-              <li key={layer.layer} class={layer.active ? "layer" : "layer layer-off"}>
-                <Icon name={layer.active ? "check" : "close"} />
-                <div>
-                  <strong>{layer.layer}</strong>
-                  <span class="layer-state">{layer.active ? "active" : "not available"}</span>
-                  {layer.detail && <p>{layer.detail}</p>}
-                </div>
-              </li>
-            ))}
-          </ul>
-        </Dialog>
-      )}
-    </>
   );
 }
