@@ -15,6 +15,7 @@ from tidegate.ids import derived_id
 from tidegate.jobs.cron import Cron
 from tidegate.jobs.job import WAITING
 from tidegate.jobs.schedule import due
+from tidegate.jobs.sweeper import Sweeper
 from tidegate.observability.logs import Logger
 from tidegate.spec import ScheduleSpec
 
@@ -25,8 +26,6 @@ log = Logger("tidegate.scheduler")
 
 SWEEP_EVERY: Final = 1.0
 SWEEP_CHANNELS_EVERY: Final = 5.0
-# A sweep that comes this late has been kept away by something that may have stopped workers too.
-SWEEP_PATIENCE: Final = 10.0
 LONGEST_SLEEP: Final = 30.0
 _SHORTEST_SLEEP: Final = 0.02
 _RETRY: Final = 1.0
@@ -44,7 +43,7 @@ class Scheduler:
 
     def __init__(self, client: "Client", *, sweep_every: float = SWEEP_EVERY) -> None:
         self._client = client
-        self._sweep_every = sweep_every
+        self._sweeper = Sweeper(client.queue_backend, list(client.app.queues), every=sweep_every)
         self._schedules = [
             (spec, Cron(spec.cron, spec.timezone)) for spec in client.app.spec.schedules
         ]
@@ -52,7 +51,7 @@ class Scheduler:
     async def run(self) -> None:
         """Run until cancelled. Valkey's being away is waited out."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._sweep_queues(), name="sweep-queues")
+            group.create_task(self._sweeper.run(), name="sweep-queues")
             group.create_task(self._sweep_channels(), name="sweep-channels")
             if self._schedules:
                 group.create_task(self._fire_schedules(), name="fire-schedules")
@@ -145,26 +144,6 @@ class Scheduler:
     async def _now(self) -> datetime:
         seconds, microseconds = await self._client.valkey.call("TIME")
         return at(int(seconds) + int(microseconds) / 1e6)
-
-    async def _sweep_queues(self) -> None:
-        while True:
-            try:
-                pause = await self.sweep()
-            except BackendUnavailableError as error:
-                log.warning("sweep_waits", error=str(error))
-                pause = _RETRY
-            await asyncio.sleep(pause)
-
-    async def sweep(self) -> float:
-        """Sweep every queue once; seconds until the next sweep is due."""
-        report = await self._client.queue_backend.sweep(
-            list(self._client.app.queues), patience=SWEEP_PATIENCE
-        )
-        if report.lapsed:
-            log.warning("leases_lapsed", jobs=report.lapsed, quarantined=report.quarantined)
-        if report.next_due_in is None:
-            return self._sweep_every
-        return min(self._sweep_every, max(_SHORTEST_SLEEP, report.next_due_in))
 
     async def _sweep_channels(self) -> None:
         while True:

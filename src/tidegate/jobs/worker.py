@@ -26,6 +26,7 @@ from tidegate.jobs.drain import Drain
 from tidegate.jobs.holdings import Holdings
 from tidegate.jobs.lease import Fence, Held, LeaseKeeper, Verdicts
 from tidegate.jobs.slots import Slots
+from tidegate.jobs.sweeper import Sweeper
 from tidegate.observability.logs import Logger
 from tidegate.observability.metrics import REFUSED, Recorder
 from tidegate.spec import WorkerSpec
@@ -39,6 +40,7 @@ STUCK_AFTER: Final = 60.0
 STUCK_STATUS: Final = 70
 STOP_GRACE: Final = 5.0
 _IDLE_LOOKS: Final = 8
+_SWEEP_EVERY: Final = 2.0
 
 
 class Worker:
@@ -104,6 +106,7 @@ class Worker:
         )
         self._fence = Fence(self._holdings.held, clock)
         self._keeper = LeaseKeeper(self, lease=min(leases.values()), clock=clock, chance=chance)
+        self._sweeper = Sweeper(self._backend, spec.queues, every=_SWEEP_EVERY)
 
     async def run(self) -> None:
         """Work until drained.
@@ -127,7 +130,10 @@ class Worker:
     async def _work(self, group: asyncio.TaskGroup) -> None:
         claiming = group.create_task(self._claims.run(), name="claims")
         self._slots.start(group)
-        minding = [group.create_task(self._fence.run(), name="fence")]
+        minding = [
+            group.create_task(self._fence.run(), name="fence"),
+            group.create_task(self._sweeper.run(), name="sweep"),
+        ]
         if self._idle_timeout is not None:
             idle = self._leave_when_idle(self._idle_timeout)
             minding.append(group.create_task(idle, name="idle"))
