@@ -8,7 +8,7 @@ from tidegate.runtime.target import load_app
 from tidegate.spec import AppSpec
 
 
-@click.command()
+@click.command("check")
 @app_argument
 @as_json
 def command(*, app: str | None, as_json: bool) -> None:

@@ -5,7 +5,7 @@ import click
 from tidegate.cli.options import app_argument, chosen_app, read_dotenv
 
 
-@click.command()
+@click.command("control")
 @app_argument
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

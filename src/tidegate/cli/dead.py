@@ -13,7 +13,7 @@ from tidegate.jobs.job import JobRecord, State
 _MOST = 1000
 
 
-@click.group()
+@click.group("dead")
 def command() -> None:
     r"""List and redrive jobs that failed for good, or were quarantined for killing their workers.
 

@@ -14,7 +14,7 @@ from tidegate.handler import Job
 from tidegate.jobs.handle import JobHandle
 
 
-@click.command()
+@click.command("enqueue")
 @click.argument("job")
 @click.argument("payload", default="null")
 @click.option("--key", help="Jobs of one key run one at a time, in order.")

@@ -13,7 +13,7 @@ from tidegate.errors import TidegateError
 from tidegate.runtime.folder import DataFolder
 
 
-@click.command()
+@click.command("health")
 @click.option("--url", help="Where to ask; the running app by default.")
 @click.option("--ready", is_flag=True, help="Ask whether it takes requests.")
 @click.option("--timeout", default=3.0, show_default=True, help="Seconds to wait for an answer.")

@@ -15,7 +15,7 @@ _PROJECT: Final = '[tool.tidegate]\napp = "app:app"\n'
 _IGNORED: Final = ".tidegate/\n.env\n__pycache__/\n"
 
 
-@click.command()
+@click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 @as_json
 def command(*, folder: Path, as_json: bool) -> None:

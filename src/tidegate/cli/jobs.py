@@ -24,7 +24,7 @@ from tidegate.jobs.handle import reason_of
 from tidegate.jobs.job import JobRecord, State
 
 
-@click.group()
+@click.group("jobs")
 def command() -> None:
     r"""List, show, watch, cancel and retry jobs.
 

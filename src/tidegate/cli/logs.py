@@ -18,7 +18,7 @@ from tidegate.runtime.folder import DataFolder
 _LOOK_EVERY: Final = 0.1
 
 
-@click.command()
+@click.command("logs")
 @click.argument("names", nargs=-1)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now.")
 @click.option("-n", "--lines", default=50, show_default=True, help="Last lines of each log.")

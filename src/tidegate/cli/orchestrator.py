@@ -7,7 +7,7 @@ import click
 from tidegate.cli.options import app_argument, chosen_app, read_dotenv
 
 
-@click.command()
+@click.command("orchestrator")
 @app_argument
 def command(*, app: str | None) -> None:
     r"""Watch the queues of APP and start tasks as its policies say, until SIGTERM.

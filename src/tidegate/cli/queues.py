@@ -15,7 +15,7 @@ _HEADS = (
 )  # fmt: skip
 
 
-@click.group()
+@click.group("queues")
 def command() -> None:
     r"""List, pause and resume queues.
 

@@ -18,7 +18,7 @@ from tidegate.scaling.status import Status
 _HEADS = ("task", "worker", "phase", "busy", "slots", "pid", "started", "why it stopped")
 
 
-@click.command()
+@click.command("tasks")
 @click.option("--all", "everything", is_flag=True, help="Those stopped lately, too.")
 @app_option
 @data

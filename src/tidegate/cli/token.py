@@ -16,7 +16,7 @@ _READ: frozenset[Right] = frozenset({"subscribe", "history", "presence"})
 _WRITE: frozenset[Right] = frozenset({"publish"})
 
 
-@click.command()
+@click.command("token")
 @click.option(
     "--channel",
     "channels",

@@ -19,7 +19,7 @@ from tidegate.settings import Settings
 _NAME_WIDTH = 12
 
 
-@click.command()
+@click.command("up")
 @app_argument
 @click.option("--port", default=8000, show_default=True, help="Port of the app; 0 for a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

@@ -5,7 +5,7 @@ import click
 from tidegate.cli.options import app_argument, chosen_app, read_dotenv
 
 
-@click.command()
+@click.command("worker")
 @app_argument
 @click.argument("name", required=False)
 @click.option(
