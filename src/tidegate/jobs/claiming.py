@@ -67,7 +67,7 @@ class ClaimLoop:
         self._answered = answered
         self._clock = clock
         self._pace = Pace()
-        self._sleep = Sleep(worker, backend, self._queues, clock)
+        self._sleep = Sleep(worker, backend, self._queues, clock=clock, woken=self._slept)
         self._is_claiming = True
         self._is_closed = False
         self._is_starved = False
@@ -177,7 +177,7 @@ class ClaimLoop:
         ageing = loop.call_later(LONGEST_HOARD, self.wake) if self._holdings.ready else None
         if not self._under_way:
             has_room = self._is_starved and self._is_claiming
-            self._sleep.begin(self._slept, has_room=has_room, until=self._due_at)
+            self._sleep.begin(has_room=has_room, until=self._due_at)
         try:
             await parked
         finally:
