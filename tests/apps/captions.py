@@ -4,7 +4,7 @@ import asyncio
 import os
 from typing import Any
 
-from tidegate import App, JobContext, QueueDepth
+from tidegate import App, JobContext, QueueDepth, Retry
 from tidegate.client import Client
 
 app = App("captions")
@@ -42,7 +42,7 @@ async def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-@videos.job
+@videos.job(retry=Retry(attempts=1))
 async def fail(text: str) -> None:
     raise ValueError(text)
 
