@@ -1,4 +1,4 @@
-"""Tells everyone who looks at a project that its files have changed."""
+"""What follows a save: everyone who looks on is told, and now and then old commits are removed."""
 
 from typing import Final
 
@@ -6,6 +6,10 @@ from apps.terminal.command import project_channel
 from apps.terminal.workspace.workspace import Saved
 from tidegate.client import Client
 
+# Commits between two rounds of tidying.
+TIDY_EVERY: Final = 100
+# What was stored in the last hour may be on its way to or from someone.
+TIDY_AGE: Final = 3600.0
 # Paths that one event names; who sees that there are more reads the listing again anyway.
 MOST_PATHS: Final = 1000
 
@@ -29,3 +33,11 @@ async def announce(client: Client, project: str, saved: Saved) -> None:
             "kept": conflict.kept_as,
         }
         await client.publish(channel, event, key=f"conflict:{saved.commit}:{number}")
+
+
+def is_tidying_due(before: int, after: int) -> bool:
+    """Whether a project that went from one commit to another has old ones to remove.
+
+    It goes by the number alone, so that many short-lived writers tidy as often as one would.
+    """
+    return before // TIDY_EVERY < after // TIDY_EVERY

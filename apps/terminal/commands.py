@@ -1,6 +1,7 @@
 """Commands as the API handles them: put in line, looked up, ended."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -157,6 +158,14 @@ class Commands:
             event = Signalled(signal=signal, job=job)
             await self._client.publish(channel, event, key=f"kill:{new_id()}")
         return len(active)
+
+    async def ended(self, terminal: Terminal, seconds: float) -> None:
+        """Return once no command of the terminal is active, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for record in await self.active(terminal):
+                    with suppress(UnknownJobError):
+                        await self._client.handle(record.id).ended()
 
     async def _has_started(self, job: str) -> bool:
         """Take a waiting command back; whether it started at that very moment instead."""

@@ -37,6 +37,10 @@ class Records:
         found = await self._newest(key)
         return msgspec.json.decode(found[1], type=type_) if found else None
 
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a record."""
+        return bool([info.key async for info in self._objects.list(key)])
+
     async def read_all(self, folder: str, type_: type[T]) -> dict[str, T]:
         """The records below `folder` by name."""
         newest: dict[str, str] = {}

@@ -5,11 +5,12 @@ from typing import Annotated
 from urllib.parse import quote
 
 from msgspec import Meta, Struct
+from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from apps.terminal.announce import announce
+from apps.terminal.announce import TIDY_AGE, announce, is_tidying_due
 from apps.terminal.api import uploads
 from apps.terminal.api.answers import answer, body
 from apps.terminal.api.visit import ProjectVisit, shared
@@ -17,7 +18,7 @@ from apps.terminal.errors import RefusedError
 from apps.terminal.sandbox.limits import MIB
 from apps.terminal.users.user import Role
 from apps.terminal.workspace import Conflict, ProjectFiles, Saved
-from apps.terminal.workspace.tree import Entry
+from apps.terminal.workspace.tree import Entry, digest
 from tidegate.clock import at
 
 # Files of an upload that are in memory together, and so in one commit.
@@ -77,10 +78,8 @@ async def write(visit: ProjectVisit) -> Response:
     if_match = _if_match(visit.request)
     data = await uploads.whole(visit.request, visit.services.settings.project_file_mb * MIB)
     saved = await files.write(path, data, author=visit.user.name, if_match=if_match)
-    await announce(visit.services.client, visit.project.id, saved)
-    entry = (await files.newest()).tree.files.get(path)
-    hash_ = entry.hash if entry else ""
-    response = answer({"path": path, "commit": saved.commit, "hash": hash_})
+    hash_ = digest(data)
+    response = await _saved(visit, saved, path=path, hash=hash_)
     response.headers["etag"] = _etag(hash_)
     return response
 
@@ -164,12 +163,15 @@ def _files(visit: ProjectVisit) -> ProjectFiles:
     return visit.services.shelf.of(visit.project.id)
 
 
-async def _saved(visit: ProjectVisit, saved: Saved, status: int = 200) -> Response:
-    """Tell those who look on; the answer to an edit."""
+async def _saved(visit: ProjectVisit, saved: Saved, status: int = 200, **more: object) -> Response:
+    """Tell those who look on; the answer to an edit. What is old is removed after it is sent."""
     await announce(visit.services.client, visit.project.id, saved)
-    return answer(
-        {"commit": saved.commit, "changed": saved.changed, "removed": saved.removed}, status
+    response = answer(
+        {"commit": saved.commit, "changed": saved.changed, "removed": saved.removed, **more}, status
     )
+    if (saved.changed or saved.removed) and is_tidying_due(saved.commit - 1, saved.commit):
+        response.background = BackgroundTask(_files(visit).collect, age=TIDY_AGE)
+    return response
 
 
 def _described(path: str, entry: Entry) -> dict[str, object]:

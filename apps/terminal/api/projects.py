@@ -11,6 +11,9 @@ from apps.terminal.projects import Project, ProjectName
 from apps.terminal.users.user import Role
 from tidegate.clock import at
 
+# What runs is ended within two seconds, and then saves what it changed.
+ENDING = 5.0
+
 
 class Named(Struct, forbid_unknown_fields=True):
     """What a project is called."""
@@ -61,8 +64,11 @@ async def delete(visit: ProjectVisit) -> Response:
     services, project = visit.services, visit.project
     # Nobody may start anything new before the rest is taken down.
     await services.projects.delete(project)
-    for terminal in await services.terminals.of(project.id):
+    terminals = await services.terminals.of(project.id)
+    for terminal in terminals:
         await services.commands.kill(project.id, terminal, "KILL")
+    for terminal in terminals:
+        await services.commands.ended(terminal, ENDING)
     await services.terminals.delete_all(project.id)
     await services.shelf.of(project.id).destroy()
     return Response(status_code=204)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from apps.terminal.app import run_command, settings
 from apps.terminal.commands import Commands
+from apps.terminal.isolation import Isolation
 from apps.terminal.projects import Projects
 from apps.terminal.records import Records
 from apps.terminal.settings import TerminalSettings
@@ -25,7 +26,7 @@ class Services:
     settings: TerminalSettings
     client: Client
     authenticator: Authenticator
-    records: Records
+    isolation: Isolation
     grants: Grants
     projects: Projects
     terminals: Terminals
@@ -42,7 +43,7 @@ class Services:
             settings=settings,
             client=client,
             authenticator=authenticator(settings, secret=secret, public_url=public_url),
-            records=records,
+            isolation=Isolation(records, settings.workspaces if settings.auth == "owner" else None),
             grants=Grants(secret),
             projects=Projects(records, secret=secret),
             terminals=terminals,

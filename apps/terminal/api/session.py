@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from apps.terminal.api.answers import answer, body
 from apps.terminal.api.visit import Visit, personal
-from apps.terminal.isolation import reported
 from apps.terminal.sandbox.limits import MIB
 from apps.terminal.settings import TerminalSettings
 
@@ -39,7 +38,7 @@ async def show(visit: Visit) -> Response:
                 "expires_at": grant.expires_at,
             },
             "limits": _limits(services.settings),
-            "isolation": await reported(services.records),
+            "isolation": await services.isolation.layers(),
         }
     )
 

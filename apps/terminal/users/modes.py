@@ -1,13 +1,7 @@
 """The one way of signing in that the settings choose."""
 
-import httpx
-
 from apps.terminal.settings import TerminalSettings
-from apps.terminal.users.bearer import BearerMode
-from apps.terminal.users.keys import Issuer
-from apps.terminal.users.oidc import OidcMode
 from apps.terminal.users.owner import OwnerMode
-from apps.terminal.users.tokens import TokenVerifier
 from apps.terminal.users.user import Authenticator
 
 ISSUER_TIMEOUT = 10.0
@@ -23,6 +17,18 @@ def authenticator(settings: TerminalSettings, *, secret: str, public_url: str) -
     """
     if settings.auth == "owner":
         return OwnerMode()
+    return _with_issuer(settings, secret, public_url)
+
+
+def _with_issuer(settings: TerminalSettings, secret: str, public_url: str) -> Authenticator:
+    # A laptop needs none of this, and it takes a third of the service's start to import.
+    import httpx  # noqa: PLC0415
+
+    from apps.terminal.users.bearer import BearerMode  # noqa: PLC0415
+    from apps.terminal.users.keys import Issuer  # noqa: PLC0415
+    from apps.terminal.users.oidc import OidcMode  # noqa: PLC0415
+    from apps.terminal.users.tokens import TokenVerifier  # noqa: PLC0415
+
     http = httpx.AsyncClient(timeout=ISSUER_TIMEOUT)
     issuer = Issuer(settings.issuer, jwks_url=settings.jwks_url, http=http)
     verifier = TokenVerifier(

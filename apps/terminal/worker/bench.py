@@ -5,15 +5,17 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from apps.terminal.command import Command, Ended
-from apps.terminal.isolation import report
+from apps.terminal.isolation import Isolation
 from apps.terminal.records import Records
 from apps.terminal.sandbox import Sandbox
 from apps.terminal.settings import TerminalSettings
 from apps.terminal.terminals import Terminals
+from apps.terminal.worker.leftovers import remove_leftovers
 from apps.terminal.worker.run import Begun, Run
 from apps.terminal.worker.workspaces import Workspaces
 from tidegate import JobContext
 from tidegate.client import Client
+from tidegate.clock import SYSTEM
 
 NOT_AGAIN: Final = "its worker was lost after it had begun; it is never run twice"
 
@@ -62,7 +64,8 @@ class Bench:
             if self._sandbox is None or self._workspaces is None:
                 folder = self._settings.workspaces
                 self._sandbox = await asyncio.to_thread(Sandbox.probe, folder)
-                await report(self._records, self._sandbox.layers)
+                await asyncio.to_thread(remove_leftovers, folder, SYSTEM.now())
+                await Isolation(self._records, None).report(self._sandbox.layers)
                 limits = self._settings.project_limits
                 self._workspaces = Workspaces(self._client, self._sandbox, limits)
             return self._sandbox, self._workspaces

@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from apps.terminal.announce import announce
+from apps.terminal.announce import TIDY_AGE, announce, is_tidying_due
 from apps.terminal.command import project_channel
 from apps.terminal.workspace.errors import StaleEpochError
+from apps.terminal.workspace.project import ProjectFiles
 from apps.terminal.workspace.workspace import Saved, Workspace
 from tidegate.client import Client
 from tidegate.errors import TidegateError
@@ -43,6 +44,7 @@ class Tending:
         self._client = client
         self._project = project
         self._workspace = workspace
+        self._tidied_at = workspace.commit
         self.epoch = epoch
 
     async def save(self) -> Saved:
@@ -51,20 +53,33 @@ class Tending:
         await announce(self._client, self._project, saved)
         return saved
 
-    async def run(self) -> None:
-        """Save and fetch as changes come, until cancelled, or until another owns the project."""
+    async def tidy(self) -> None:
+        """Remove commits that nobody needs any more, if it is time to."""
+        commit = self._workspace.commit
+        if is_tidying_due(self._tidied_at, commit):
+            self._tidied_at = commit
+            try:
+                await ProjectFiles(self._client.objects, self._project).collect(age=TIDY_AGE)
+            except TidegateError as error:
+                log.warning("tidying_failed", project=self._project, error=str(error))
+
+    async def run(self, enough: asyncio.Event) -> None:
+        """Save and fetch as changes come, until there is `enough`, or another owns the project.
+
+        A save that has begun is finished, so that what is stored is always told as well.
+        """
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._save_now_and_then(), name=f"save-{self._project}")
-                group.create_task(self._follow(), name=f"follow-{self._project}")
+                follower = group.create_task(self._follow(), name=f"follow-{self._project}")
+                await self._save_until(enough)
+                follower.cancel()
         except* StaleEpochError:
             log.warning("project_owned_elsewhere", project=self._project, epoch=self.epoch)
 
-    async def _save_now_and_then(self) -> None:
+    async def _save_until(self, enough: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
-        took = 0.0
-        while True:
-            await asyncio.sleep(max(EVERY, SHARE * took))
+        pause = EVERY
+        while not await _is_set(enough, within=pause):
             before = clock()
             try:
                 await self.save()
@@ -73,7 +88,8 @@ class Tending:
             except TidegateError as error:
                 # The save at the command's end says so to the person, if it still fails then.
                 log.warning("save_failed", project=self._project, error=str(error))
-            took = clock() - before
+            pause = max(EVERY, SHARE * (clock() - before))
+            await self.tidy()
 
     async def _follow(self) -> None:
         channel = project_channel(self._project)
@@ -88,6 +104,14 @@ class Tending:
             await self._workspace.fetch()
         except TidegateError as error:
             log.warning("fetch_failed", project=self._project, error=str(error))
+
+
+async def _is_set(event: asyncio.Event, *, within: float) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _commit(data: bytes) -> int | None:

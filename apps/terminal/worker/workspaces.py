@@ -33,7 +33,9 @@ class HeldWorkspace:
         self._lease = lease
         self._workspace = workspace
         self._tending = tending
-        self._task: asyncio.Task[None] | None = None
+        self._tended: asyncio.Task[None] | None = None
+        self._tidied: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()
         self.users = 0
         self.used = 0
 
@@ -60,24 +62,33 @@ class HeldWorkspace:
     async def in_use(self) -> AsyncIterator[None]:
         """While commands run in it, it and the project are kept alike."""
         self.users += 1
-        if self._task is None:
-            self._task = asyncio.create_task(self._tending.run(), name="tending")
+        if self._tended is None or self._tended.done():
+            self._enough = asyncio.Event()
+            self._tended = asyncio.create_task(self._tending.run(self._enough), name="tending")
         try:
             yield
         finally:
             self.users -= 1
-            if self.users == 0:
+            if not self.users:
                 await self._rest()
 
     async def _rest(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        """Stop keeping it current, and tidy up behind whoever used it."""
+        self._enough.set()
+        tended, self._tended = self._tended, None
+        if tended is not None:
+            await asyncio.wait([tended])
+            if error := tended.exception():
+                log.error("tending_failed", error=repr(error))
+        if self._tidied is None or self._tidied.done():
+            self._tidied = asyncio.create_task(self._tending.tidy(), name="tidying")
 
     async def close(self, *, remove: bool = False) -> None:
         """Give its user and folder back."""
         await self._rest()
+        if self._tidied is not None:
+            self._tidied.cancel()
+            await asyncio.wait([self._tidied])
         await asyncio.to_thread(self._lease.close, remove=remove)
 
 

@@ -71,4 +71,7 @@ async def test_the_session_says_what_the_page_needs(http: httpx.AsyncClient) -> 
     assert session["mode"] == "owner"
     assert session["gateway"]["url"] == "/connection/websocket"
     assert session["limits"]["command"]["timeout"] == 600.0
-    assert session["isolation"] == []
+    layers = {layer["layer"]: layer for layer in session["isolation"]}
+    assert layers["environment"]["active"] is True
+    assert isinstance(layers["user"]["active"], bool)
+    assert layers["user"]["detail"]
