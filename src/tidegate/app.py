@@ -630,9 +630,10 @@ class App:
             )
         return self._client
 
-    def attach(self, client: "Client | None") -> None:
-        """Make `client` the one that `job.enqueue` uses; None takes it away."""
-        self._client = client
+    def attach(self, client: "Client | None") -> "Client | None":
+        """Make `client` the one that `job.enqueue` uses, None for none; the one it was before."""
+        before, self._client = self._client, client
+        return before
 
     def describe(self) -> bytes:
         """The spec as JSON, as `tidegate check --json` prints it."""

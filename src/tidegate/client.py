@@ -99,11 +99,11 @@ class Client:
             client = cls(
                 app, settings, valkey=valkey, queues=queues, channels=channels, objects=objects
             )
-            app.attach(client)
+            before = app.attach(client)
             try:
                 yield client
             finally:
-                app.attach(None)
+                app.attach(before)
                 await client._coalescer.close()
 
     # Enqueuing

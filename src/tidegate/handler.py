@@ -1,13 +1,13 @@
 """A handler: the function that runs one kind of job, and the way to enqueue it."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from tidegate.errors import DeclarationError, PayloadError
+from tidegate.errors import DeclarationError
 from tidegate.jobs.context import JobContext
 from tidegate.jobs.job import JobPolicy, NewJob
 from tidegate.jobs.retry import Retry
@@ -201,8 +201,3 @@ def _by_position(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args[:first], **dict(zip(named, args[first:], strict=True)))
 
     return call
-
-
-Handler = Callable[..., Awaitable[Any]] | Callable[..., Any]
-
-__all__ = ["Handler", "Job", "Options", "PayloadError", "Prepared", "end_template"]

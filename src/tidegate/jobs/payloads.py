@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from tidegate.errors import PayloadError
+from tidegate.errors import ObjectError
 from tidegate.jobs.job import Claim, NewJob
 from tidegate.serde import INLINE_BYTES
 
@@ -42,16 +42,15 @@ async def loaded(claim: Claim, objects: ObjectStore) -> bytes:
     """A claim's payload, fetched and checked where it travelled apart.
 
     Raises:
-        ObjectError: It cannot be read.
-        PayloadError: The pointer is malformed, or the object is not the one that was sent.
+        ObjectError: It cannot be read, or is not the object that was sent.
     """
     if claim.payload_ref is None:
         return claim.payload
     key, mark, digest = claim.payload_ref.rpartition(_MARK)
     if not mark:
-        raise PayloadError(f"expected a payload's pointer to hold its SHA-256, found {key!r}")
+        raise ObjectError(f"expected a payload's pointer to hold its SHA-256, found {key!r}")
     payload = await objects.get(key)
     found = hashlib.sha256(payload).hexdigest()
     if found != digest:
-        raise PayloadError(f"object {key!r}: expected SHA-256 {digest}, found {found}")
+        raise ObjectError(f"object {key!r}: expected SHA-256 {digest}, found {found}")
     return payload

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from tidegate import App
+from tidegate import App, Retry
 from tidegate.client import Client
 from tidegate.errors import (
     DeclarationError,
@@ -241,3 +241,22 @@ async def test_workers_report_what_they_serve(app: App, settings: Settings) -> N
         assert [(worker.queues, worker.slots) for worker in workers] == [(["reported"], 3)]
     async with Client.open(app, settings) as client:
         assert await client.workers() == []
+
+
+async def test_an_object_that_is_not_the_one_sent_is_never_run(
+    app: App, settings: Settings
+) -> None:
+    queue = app.queue("large")
+
+    @queue.job(retry=Retry(attempts=1))
+    async def count(text: str) -> int:
+        return len(text)
+
+    async with Client.open(app, settings) as client:
+        handle = await count.enqueue("x" * 100_000)
+        record = await handle.record()
+        await client.objects.put((record.payload_ref or "").partition("#")[0], b'"forged"')
+    async with working(app, settings) as client:
+        record = await client.handle(handle.id).ended(timeout=5)
+    assert record.state is State.DEAD
+    assert "expected SHA-256" in str(record.errors[-1]["message"])
