@@ -188,9 +188,9 @@ def test_check_prints_what_is_declared_or_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    outcome = subprocess.run(
+    outcome = subprocess.run(  # noqa: S602 - a pipe is what it is about
         f"{sys.executable} -m tidegate check captions:app --json | head -1",
-        shell=True,  # noqa: S602 - a pipe is what it is about
+        shell=True,
         cwd=APPS,
         capture_output=True,
         text=True,

@@ -1,6 +1,7 @@
 """`tidegate up` on real processes: it comes up, works, and goes without a trace."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.connections.embedded import EmbeddedValkey
 from tidegate.testing.up import RunningUp
 
 APPS = Path(__file__).parents[1] / "apps"
@@ -145,6 +147,36 @@ def test_a_port_that_is_taken_is_wrong_usage(tmp_path: Path) -> None:
     assert re.match(r"tidegate: expected to listen on 127.0.0.1:\d+, found", outcome.stderr)
 
 
+def test_a_valkey_that_does_not_answer_is_told_at_once(tmp_path: Path) -> None:
+    nowhere = {"TIDEGATE_VALKEY_URL": f"unix://{tmp_path}/nowhere.sock"}
+    outcome = tidegate("up", "captions:app", "--port", "0", "--data", str(tmp_path), env=nowhere)
+    assert outcome.returncode == 1
+    assert "nowhere.sock" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+async def test_another_valkey_is_used_where_one_is_named(
+    tmp_path: Path, server: EmbeddedValkey
+) -> None:
+    named = {"TIDEGATE_VALKEY_URL": server.url}
+    with RunningUp("captions:app", cwd=APPS, data=tmp_path / "data", env=named) as up:
+        assert "valkey" not in [told.get("name") for told in up.told]
+        assert up.run("enqueue", "upper", '"tide"', "--wait").stdout == '"TIDE"\n'
+
+
+def test_an_address_that_others_reach_is_pointed_out(tmp_path: Path) -> None:
+    with start(tmp_path, "captions:app", "--host", "0.0.0.0") as up:  # noqa: S104
+        note = up.until(lambda told: told["event"] == "note")
+        assert "whoever reaches this machine reaches the app" in note["text"]
+
+
+def test_verbose_shows_what_tasks_write(tmp_path: Path) -> None:
+    with start(tmp_path, "captions:app", "--verbose") as up:
+        up.run("enqueue", "upper", '"tide"', "--wait")
+        shown = up.until(lambda told: "worker_started" in told.get("line", ""))
+        assert len(shown["name"]) == 26
+
+
 def test_an_app_that_cannot_be_imported_leaves_nothing_behind(tmp_path: Path) -> None:
     outcome = tidegate("up", "nowhere:app", "--port", "0", "--data", str(tmp_path))
     assert outcome.returncode == 2
@@ -181,10 +213,13 @@ def test_a_changed_file_restarts_services_and_broken_code_does_not(tmp_path: Pat
         assert read(up.url) != before
 
 
-def tidegate(*arguments: str, cwd: Path = APPS) -> "subprocess.CompletedProcess[str]":
+def tidegate(
+    *arguments: str, cwd: Path = APPS, env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "tidegate", *arguments],
         cwd=cwd,
+        env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
         timeout=30,

@@ -16,6 +16,7 @@ from tidegate.errors import TidegateError
 from tidegate.ids import new_id
 from tidegate.jobs.backend import WorkerReport
 from tidegate.launchers.launcher import Phase, Task
+from tidegate.scaling import census
 from tidegate.scaling import orchestrator as module
 from tidegate.scaling.orchestrator import LEASE, Orchestrator, statuses
 from tidegate.scaling.status import CHANNEL, Status
@@ -29,6 +30,10 @@ always = app.queue("always", scale=QueueDepth(messages_per_task=5, min=1, max=10
 
 @videos.job
 async def transcribe(video: str) -> None: ...
+
+
+@videos.job(timeout=1.0)
+async def stubborn() -> None: ...
 
 
 @dataclass
@@ -256,6 +261,32 @@ async def test_a_task_that_fell_silent_is_stopped_and_replaced(
     assert launcher.kept[task.id].stop_reason == "its reports have stopped"
     await orchestrator.tick()
     assert len(launcher.of("always")) == 2
+
+
+async def test_a_task_that_cannot_stop_a_job_long_after_its_timeout_is_stopped(
+    client: Client,
+    launcher: Recorded,
+    orchestrator: Orchestrator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handle = await stubborn.enqueue()
+    await orchestrator.tick()
+    (task,) = launcher.of("videos")
+    report(client, task, busy=1)
+    await client.queue_backend.exchange(f"w-{task.id}", queues=["videos"], limit=1)
+    monkeypatch.setattr(census, "RUNAWAY_GRACE", -10.0)
+    await replica(client, launcher).tick()
+    assert launcher.kept[task.id].stop_reason == f"job {handle.id} ran on, long after its timeout"
+
+
+async def test_a_worker_no_longer_declared_is_no_longer_told_of(
+    client: Client, launcher: Recorded, orchestrator: Orchestrator
+) -> None:
+    await client.valkey.call("HSET", f"{client.valkey.prefix}status", "gone", "{}")
+    async with running(orchestrator):
+        await launcher.started.wait()
+    kept = await client.valkey.call("HKEYS", f"{client.valkey.prefix}status")
+    assert b"gone" not in kept
 
 
 async def test_decisions_are_recorded_with_their_reason(

@@ -44,19 +44,19 @@ class Reach(Struct, frozen=True, kw_only=True):
         """
         read_dotenv()
         settings = Settings.load(data=data)
+        running = DataFolder(settings.data).running()
+        if running is not None and settings.valkey_url in ("", running.valkey_url):
+            settings = msgspec.structs.replace(
+                settings, valkey_url=running.valkey_url, objects_url=running.objects_url
+            )
+            return cls(settings=settings, target=app or running.target, running=running)
         if settings.valkey_url:
             target = chosen_app(app)
             return cls(settings=settings, target=target, loaded=load_app(target))
-        running = DataFolder(settings.data).running()
-        if running is None:
-            raise TidegateError(
-                f"expected a running app, found none in {settings.data}; "
-                "start it with `tidegate up`, or set TIDEGATE_VALKEY_URL"
-            )
-        settings = msgspec.structs.replace(
-            settings, valkey_url=running.valkey_url, objects_url=running.objects_url
+        raise TidegateError(
+            f"expected a running app, found none in {settings.data}; "
+            "start it with `tidegate up`, or set TIDEGATE_VALKEY_URL"
         )
-        return cls(settings=settings, target=app or running.target, running=running)
 
     @property
     def name(self) -> str:

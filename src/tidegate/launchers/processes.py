@@ -122,6 +122,13 @@ class ProcessLauncher:
         """Tasks that have not stopped."""
         return len(self._children)
 
+    def forget_failures(self) -> bool:
+        """Forget the tasks that failed; whether there were any."""
+        failed = [task.id for task in self._tasks.values() if task.exit_code]
+        for task in failed:
+            del self._tasks[task]
+        return bool(failed)
+
     def log(self, task: str) -> Path:
         """Where what a task writes is kept."""
         return self._logs / f"{task}.log"

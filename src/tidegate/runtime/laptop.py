@@ -72,12 +72,13 @@ class Laptop:
     async def reload(self, spec: AppSpec) -> None:
         """Run the code as it now is: services at once, tasks as their jobs allow.
 
-        Control goes on, unless the declarations have changed.
+        Control goes on, unless the declarations have changed or tasks had failed to start: a new
+        orchestrator tries again at once.
         """
         wanted = list(self._declared(spec))
         await self._crew.end_others([VALKEY, CONTROL, *(program.name for program in wanted)])
         self._crew.restart(*(program for program in wanted if program.reloads))
-        if spec != self._spec:
+        if self._launcher.forget_failures() or spec != self._spec:
             self._spec = spec
             self._crew.restart(self._control(spec))
         self._launcher.drain("its code changed")

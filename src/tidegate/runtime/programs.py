@@ -56,7 +56,7 @@ def valkey(server: EmbeddedValkey) -> Program:
     env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
 
     async def ready() -> str:
-        await _ping(Address(path=str(server.socket)))
+        await _until_answering(Address(path=str(server.socket)))
         return ""
 
     return Program(name="valkey", argv=server.command(), env=env, ready=ready, reloads=False)
@@ -153,15 +153,24 @@ def _unhealthy(spec: ServiceSpec, status: int) -> str:
     )
 
 
-async def _ping(address: Address) -> None:
-    """Return once the server answers commands; it refuses them while it reads its file."""
+async def answering(address: Address) -> None:
+    """Return if the server answers a command.
+
+    Raises:
+        BackendUnavailableError: It cannot be reached.
+        ReplyError: It answers that it cannot: it refuses commands while it reads its file.
+    """
+    link = await open_link(address, name="tidegate-up")
+    try:
+        await link.send(packed("PING"))
+    finally:
+        link.close()
+
+
+async def _until_answering(address: Address) -> None:
     while True:
         with suppress(BackendUnavailableError, ReplyError):
-            link = await open_link(address, name="tidegate-up")
-            try:
-                await link.send(packed("PING"))
-            finally:
-                link.close()
+            await answering(address)
             return
         await asyncio.sleep(_PAUSE)
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from tidegate.clock import SYSTEM, Clock
+from tidegate.connections.address import Address
 from tidegate.connections.embedded import EmbeddedValkey, runtime_folder
 from tidegate.errors import DeclarationError
 from tidegate.launchers.launcher import Task
@@ -28,6 +29,7 @@ from tidegate.runtime.folder import DataFolder, Running
 from tidegate.runtime.laptop import Laptop
 from tidegate.runtime.listener import Listener
 from tidegate.runtime.output import tell_output
+from tidegate.runtime.programs import answering
 from tidegate.runtime.reload import changes, checked
 from tidegate.runtime.target import load_app
 from tidegate.settings import Settings
@@ -79,6 +81,7 @@ class Up:
         Raises:
             AlreadyRunningError: Another `up` holds the data folder.
             UsageError: The port is taken.
+            BackendUnavailableError: The Valkey that the settings name does not answer.
             DeclarationError: The app cannot be loaded.
             TidegateError: A service did not start.
         """
@@ -114,7 +117,9 @@ class Up:
         )
         background = [group.create_task(each) for each in self._background(laptop)]
         try:
-            if server is not None:
+            if server is None:
+                await answering(Address.parse(self._settings.valkey_url))
+            else:
                 laptop.start_valkey(server)
             spec = load_app(self._options.target).spec
             if await self._until(crew.ready()):

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from tidegate.jobs.backend import WorkerReport
+from tidegate.jobs.job import JobRecord
 from tidegate.launchers.launcher import Phase, Task
 from tidegate.scaling.observation import TaskCounts
 from tidegate.spec import WorkerSpec
@@ -19,6 +20,10 @@ START_TIMEOUT: Final = 90.0
 
 CRASHED_WITHIN: Final = 10.0
 """A task that ends by itself this soon, with an error, counts as one that failed to start."""
+
+
+RUNAWAY_GRACE: Final = 60.0
+"""Seconds past its timeout that a job has to be stopped by its own worker."""
 
 
 class Census(Struct, frozen=True, kw_only=True):
@@ -76,6 +81,14 @@ def taken(
         overdue=tuple(task.id for task in starting if at - task.started_at > START_TIMEOUT),
         silent=tuple(task.id for task in silent),
     )
+
+
+def is_runaway(record: JobRecord, at: float) -> bool:
+    """Whether a job runs so far past its timeout that its worker cannot be stopping it."""
+    timeout = record.policy.timeout
+    if timeout is None or record.started_at is None:
+        return False
+    return at - record.started_at > timeout + RUNAWAY_GRACE
 
 
 def failed_starts(tasks: Sequence[Task], worker: str, *, heard: Collection[str]) -> list[Task]:

@@ -18,6 +18,7 @@ from tidegate.connections.valkey import Valkey
 from tidegate.errors import BackendUnavailableError, TidegateError
 from tidegate.ids import new_id
 from tidegate.jobs.backend import QueueBackend, QueueStats, WorkerReport
+from tidegate.jobs.job import State
 from tidegate.launchers.launcher import Launcher, Task
 from tidegate.observability.logs import Logger
 from tidegate.scaling import census, status
@@ -36,6 +37,8 @@ _TICK_IDLE: Final = 5.0
 _TICK_BUSY: Final = 0.5
 _SHORTEST_TICK: Final = 0.05
 _DECISIONS_KEPT: Final = 500
+_RUNAWAYS_EVERY: Final = 15.0
+_RUNNING_LOOKED_AT: Final = 1000
 
 log = Logger("tidegate.orchestrator")
 
@@ -76,6 +79,7 @@ class Orchestrator:
         self._starts: dict[str, Starts] = {}
         self._told: dict[str, Status] = {}
         self._decided: dict[str, int] = {}
+        self._runaways_at = float("-inf")
 
     @property
     def is_leading(self) -> bool:
@@ -131,6 +135,7 @@ class Orchestrator:
             log.info("orchestrator_leads", orchestrator=self.id)
             self._leading.set()
             self._told.clear()
+            await self._forget_workers_gone()
         elif not held:
             self._leading.clear()
         return held
@@ -173,6 +178,9 @@ class Orchestrator:
         self._is_busy = False
         for worker in self._spec.workers:
             await self._steer(worker, [stats[name] for name in worker.queues], tasks, reports)
+        if self._clock.monotonic() - self._runaways_at > _RUNAWAYS_EVERY:
+            self._runaways_at = self._clock.monotonic()
+            await self._stop_runaways(reports)
 
     async def _steer(
         self,
@@ -246,7 +254,30 @@ class Orchestrator:
         for task in people.silent:
             await self._launcher.stop(task, "its reports have stopped")
 
+    async def _stop_runaways(self, reports: Sequence[WorkerReport]) -> None:
+        """Stop tasks whose worker could not stop a job long after its timeout."""
+        tasks = {report.worker: report.task for report in reports}
+        for queue in self._spec.queues:
+            if any(job.policy.timeout is not None for job in queue.jobs):
+                page = await self._queues.browse(
+                    queue.name, state=State.RUNNING, limit=_RUNNING_LOOKED_AT
+                )
+                for record in page.jobs:
+                    task = tasks.get(record.worker or "")
+                    if task and census.is_runaway(record, self._clock.now()):
+                        why = f"job {record.id} ran on, long after its timeout"
+                        log.warning("runaway_stopped", task=task, job=record.id)
+                        await self._launcher.stop(task, why)
+
     # Telling
+
+    async def _forget_workers_gone(self) -> None:
+        """Keep no status of workers that the app no longer declares."""
+        key = f"{self._valkey.prefix}status"
+        declared = {worker.name for worker in self._spec.workers}
+        kept = [name.decode() for name in await self._valkey.call("HKEYS", key)]
+        if gone := [name for name in kept if name not in declared]:
+            await self._valkey.call("HDEL", key, *gone)
 
     async def _tell(self, now: Status) -> None:
         if not status.differs(now, self._told.get(now.worker)):

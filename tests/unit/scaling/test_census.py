@@ -1,8 +1,16 @@
 """Who counts as starting, running, draining, overdue or silent."""
 
 from tidegate.jobs.backend import WorkerReport
+from tidegate.jobs.job import JobPolicy, JobRecord, State
 from tidegate.launchers.launcher import Phase, Task
-from tidegate.scaling.census import CRASHED_WITHIN, START_TIMEOUT, failed_starts, taken
+from tidegate.scaling.census import (
+    CRASHED_WITHIN,
+    RUNAWAY_GRACE,
+    START_TIMEOUT,
+    failed_starts,
+    is_runaway,
+    taken,
+)
 from tidegate.scaling.observation import TaskCounts
 from tidegate.spec import WorkerSpec
 
@@ -74,3 +82,24 @@ def test_a_start_failed_if_it_ended_unheard_or_soon_with_an_error() -> None:
     left = task(4, Phase.STOPPED, stopped_at=101.0, exit_code=0)
     failed = failed_starts([unheard, soon, later, left], "videos", heard={"t2", "t3"})
     assert [each.id for each in failed] == ["t1", "t2"]
+
+
+def test_a_job_is_a_runaway_only_long_after_its_timeout() -> None:
+    def running(timeout: float | None) -> JobRecord:
+        return JobRecord(
+            id="j1",
+            queue="videos",
+            name="captions.transcribe",
+            state=State.RUNNING,
+            attempt=1,
+            crashes=0,
+            deliveries=1,
+            enqueued_at=0.0,
+            started_at=100.0,
+            channel="job:j1",
+            policy=JobPolicy(timeout=timeout),
+        )
+
+    assert not is_runaway(running(10.0), 110.0 + RUNAWAY_GRACE)
+    assert is_runaway(running(10.0), 111.0 + RUNAWAY_GRACE)
+    assert not is_runaway(running(None), 1e9)
