@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tidegate.channels.cursor import Cursor
 from tidegate.gateway.auth import NOBODY, Claims
-from tidegate.gateway.commands import AT_ONCE, WAITING, EndedError, lane, refusal
+from tidegate.gateway.commands import AT_ONCE, WAITING, lane
 from tidegate.gateway.frame import text_frame
 from tidegate.gateway.outbox import CATCH_UP_BYTES, Next, after_drain
 from tidegate.gateway.protocol import (
@@ -15,6 +15,7 @@ from tidegate.gateway.protocol import (
     MALFORMED,
     NO_PONG,
     PING,
+    SLOW,
     STALE,
     SUBSCRIPTION_EXPIRED,
     Command,
@@ -28,6 +29,7 @@ from tidegate.gateway.protocol import (
     request_of,
     unsubscribe_push,
 )
+from tidegate.gateway.refusals import EndedError, refusal
 from tidegate.gateway.subscription import Subscription
 from tidegate.observability.logs import Logger
 
@@ -37,7 +39,11 @@ if TYPE_CHECKING:
 log = Logger("tidegate.gateway")
 
 MAX_WAITING: Final = 256
-"""Commands of one client that may wait; its socket is not read while there are more."""
+"""Commands of one client that may wait, each 4 KiB of what it carries counting as one more; its
+socket is not read while there are as many."""
+
+MAX_UNSENT: Final = 16 * 1024 * 1024
+"""Bytes that may wait for a client that goes on asking and does not read the answers."""
 
 _PING_FRAME: Final = text_frame(PING)
 # A token may be replaced a little late: clients set out to do so when it ends, not before.
@@ -52,6 +58,10 @@ class Wire(Protocol):
     """
 
     write: Callable[[bytes], None]
+
+    def unsent(self) -> int:
+        """Bytes that wait for the client."""
+        ...
 
     def close(self, why: Disconnect) -> None:
         """End the connection, telling the client why."""
@@ -80,6 +90,7 @@ class Session:
         "_is_full",
         "_is_over",
         "_slot",
+        "_unsent",
         "_waiting",
         "_wire",
         "claims",
@@ -102,6 +113,7 @@ class Session:
         self._is_full = False
         self._is_over = False
         self._is_awaited = False
+        self._unsent = 0
         self._slot = gateway.opened(self)
 
     @property
@@ -126,12 +138,13 @@ class Session:
         if asked is None:
             return  # a pong
         kind, request = asked
-        if self.is_connected == (kind == "connect"):
+        is_first = not self.is_connected
+        if is_first != (kind == "connect"):
             self.disconnect(MALFORMED)
         elif kind in AT_ONCE:
             self._answer_at_once(command.id, kind, request)
         else:
-            self._wait_for(1)
+            self._wait_for(_weight(request))
             step = partial(self._answer_later, command.id, kind, request)
             self.gateway.lanes.put((self.client, lane(request)), step)
 
@@ -152,20 +165,26 @@ class Session:
         except Exception as failure:  # noqa: BLE001 - the client is told; `refusal` logs
             self.reply(number, Reply(error=refusal(failure)))
         finally:
-            self._wait_for(-1)
+            self._wait_for(-_weight(request))
 
     def _wait_for(self, more: int) -> None:
+        was_too_much = self._waiting >= MAX_WAITING
         self._waiting += more
-        if more > 0 and self._waiting == MAX_WAITING:
+        is_too_much = self._waiting >= MAX_WAITING
+        if is_too_much and not was_too_much:
             self._wire.pause_reading()
-        elif more < 0 and self._waiting == MAX_WAITING - 1:
+        elif was_too_much and not is_too_much:
             self._wire.resume_reading()
 
     def reply(self, number: int, reply: Reply) -> None:
         """Answer command `number`, unless the connection has ended."""
-        if not self._is_over:
-            reply.id = number
-            self.write(text_frame(encoded(reply)))
+        if self._is_over:
+            return
+        if self._is_full and self._wire.unsent() > MAX_UNSENT:
+            self.disconnect(SLOW)
+            return
+        reply.id = number
+        self.write(text_frame(encoded(reply)))
 
     def enter(self, channel: str, subscription: Subscription) -> None:
         """Take up a new subscription, whose topic was acquired for it, and make it live."""
@@ -209,6 +228,7 @@ class Session:
     def drained(self) -> None:
         """Called when the client has taken what it was sent: give it what it missed."""
         self._is_full = False
+        self._is_awaited = False  # it reads, so it lives
         for channel, subscription in tuple(self.subscriptions.items()):
             if subscription is not None and subscription.held_at is not None and not self._is_full:
                 self._resume(channel, subscription, subscription.held_at)
@@ -249,18 +269,23 @@ class Session:
         """Ask for a sign of life; called by the wheel."""
         if self.is_connected and not self._is_over:
             self._is_awaited = True
+            self._unsent = self._wire.unsent()
             self.write(_PING_FRAME)
 
     def check(self) -> None:
         """Judge the client by its signs of life and its tokens; called by the wheel."""
         if not self.is_connected:
             self.disconnect(STALE)
-        elif self._is_awaited:
+        elif self._is_awaited and not self._is_reading():
             self.disconnect(NO_PONG)
         elif _has_ended(self.claims, self.gateway.now()):
             self.disconnect(EXPIRED)
         else:
             self._check_subscriptions()
+
+    def _is_reading(self) -> bool:
+        # The ping itself may wait behind what a slow client has not read yet.
+        return 0 < self._wire.unsent() < self._unsent
 
     def _check_subscriptions(self) -> None:
         now = self.gateway.now()
@@ -287,3 +312,7 @@ class Session:
 
 def _has_ended(claims: Claims, now: float) -> bool:
     return claims.exp is not None and claims.exp + _GRACE <= now
+
+
+def _weight(request: Any) -> int:
+    return 1 + len(getattr(request, "data", b"")) // 4096

@@ -107,6 +107,10 @@ class GatewaySocket(asyncio.Protocol):
             else:
                 self._transport.close()
 
+    def unsent(self) -> int:
+        """Bytes that wait for the client."""
+        return self._transport.get_write_buffer_size()
+
     def close(self, why: Disconnect) -> None:
         """End the connection, telling the client why."""
         if self._connection.state is State.OPEN:
