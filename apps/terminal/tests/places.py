@@ -18,7 +18,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """What this machine offers; its folder is not tmp_path, which other users cannot enter."""
-    folder = Path(tempfile.mkdtemp(prefix="tidegate-test-", dir="/var/tmp"))  # noqa: S108
+    folder = Path(tempfile.mkdtemp(prefix="tidegate-test-", dir="/var/tmp"))
     yield Sandbox.probe(folder)
     shutil.rmtree(folder)
 
@@ -36,9 +36,12 @@ def run(sandbox: Sandbox, lease: Lease) -> Run:
     """Run one command to its end; how it ended, and all it printed."""
 
     async def run(
-        command: str, carried: Carried = Carried(), limits: Limits = Limits(), typed: bytes = b""
+        command: str,
+        carried: Carried | None = None,
+        limits: Limits | None = None,
+        typed: bytes = b"",
     ) -> tuple[Exit, bytes]:
-        spec = spec_of(lease, command, carried=carried, limits=limits)
+        spec = spec_of(lease, command, carried=carried or Carried(), limits=limits or Limits())
         async with PtyCommand.start(sandbox, spec) as started:
             await started.write(typed)
             output = b"".join([piece async for piece in started.output()])
