@@ -181,6 +181,22 @@ async def test_valkey_killed_and_back_the_attempt_goes_on_and_is_settled(
     assert (await again.record()).deliveries == 1
 
 
+async def test_cut_off_from_valkey_a_worker_stops_its_jobs_before_others_may_have_them(
+    client: Client, workers: Workers, ledger: Ledger, server: EmbeddedValkey
+) -> None:
+    patient = client.app.find_job("ledgered.patient")
+    await workers.start()
+    handle = await patient.enqueue(2.5 * LEASE)
+    await until(lambda: bool(ledger.entries("started")))
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    await until(lambda: bool(ledger.entries("stopped")), seconds=2 * LEASE)
+    server.process.send_signal(signal.SIGCONT)
+    fence = await handle.result(timeout=20)
+    assert [entry["fence"] for entry in ledger.entries("finished")] == [fence]
+    assert (await handle.record()).crashes == 1
+
+
 async def test_on_sigterm_a_worker_hands_back_within_its_budget_and_exits_well(
     client: Client, workers: Workers, ledger: Ledger
 ) -> None:

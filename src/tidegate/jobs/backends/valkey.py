@@ -1,6 +1,7 @@
 """Queues in Valkey. Each method is one call of a server-side function (`valkey*.lua`)."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final, Self
 
@@ -57,6 +58,7 @@ class ValkeyQueues:
         self._valkey = valkey
         self._now = now
         self._wake = WakeKeys(valkey)
+        self._renewing = threading.Lock()
         self._renewals = BlockingValkey(
             valkey.address, app=valkey.app, timeout=renew_timeout, name="tidegate-renew"
         )
@@ -139,7 +141,11 @@ class ValkeyQueues:
         return await self._wake.pop(["wake:orchestrator"], seconds)
 
     def renew(self, report: WorkerReport, held: Sequence[tuple[str, int]]) -> Renewal:
-        """As `QueueBackend.renew`; for one thread at a time."""
+        """As `QueueBackend.renew`; threads take turns."""
+        with self._renewing:
+            return self._renew(report, held)
+
+    def _renew(self, report: WorkerReport, held: Sequence[tuple[str, int]]) -> Renewal:
         metrics = msgspec.json.encode(report.metrics) if report.metrics else b""
         told = msgspec.json.encode(msgspec.structs.replace(report, metrics={}))
         verdicts = ""
