@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from apps.terminal.api import files, invites, projects, session, status, terminals
 from apps.terminal.api.answers import refused
 from apps.terminal.api.page import Confined, Page
-from apps.terminal.api.same_site import LOOPBACK, LoopbackOnly, SameSite
+from apps.terminal.api.same_machine import SameMachine
+from apps.terminal.api.same_site import LOOPBACK, SameSite
 from apps.terminal.api.services import Services
 from apps.terminal.app import app, settings
 from apps.terminal.errors import NotFoundError
@@ -66,7 +67,7 @@ def _guards(settings: TerminalSettings, public_url: str) -> list[Middleware]:
     own = urlsplit(public_url).hostname
     guards = [Middleware(Confined)]
     if settings.auth == "owner":
-        return [*guards, Middleware(LoopbackOnly), Middleware(SameSite, LOOPBACK)]
+        return [*guards, Middleware(SameMachine), Middleware(SameSite, LOOPBACK)]
     return [*guards, Middleware(SameSite, frozenset({own}) if own else None)]
 
 

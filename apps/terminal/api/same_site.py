@@ -61,34 +61,6 @@ class SameSite:
         return None
 
 
-class LoopbackOnly:
-    """Refuses whoever is not on this machine; there is no sign-in to tell people apart."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if scope["type"] == "http":
-            peer = (scope.get("client") or ("",))[0]
-            passed_on = Headers(scope=scope).getlist("x-forwarded-for")
-            peers = [peer, *(part.strip() for line in passed_on for part in line.split(","))]
-            far = next((each for each in peers if not _is_loopback(each)), None)
-            if far is not None:
-                reason = (
-                    f"expected a request from this machine, found one from {far[:45]}; "
-                    "there is no sign-in here: set TERMINAL_AUTH to oidc or jwt to let others in"
-                )
-                await refusal(403, "other_machine", reason)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def _is_loopback(peer: str) -> bool:
-    # A unix socket's peer has no address.
-    return peer in {"", "::1", "localhost"} or peer.startswith(("127.", "::ffff:127."))
-
-
 def _name(host: str) -> str:
     """`host` without its port."""
     bracket = host.rfind("]")

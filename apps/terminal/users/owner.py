@@ -11,7 +11,7 @@ OWNER = User("owner", "Owner")
 
 
 class OwnerMode:
-    """Everyone is the owner; `SameSite` and `LoopbackOnly` decide who is let in at all."""
+    """Everyone is the owner; `SameSite` and `SameMachine` decide who is let in at all."""
 
     mode = "owner"
 

@@ -25,6 +25,7 @@ _IDLE_KEPT: Final = 32
 _HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
 )
+_REPLACED: Final = _HOP | {b"forwarded"}
 # The server of the front door writes these itself.
 _OURS: Final = _HOP | {b"transfer-encoding", b"date"}
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
@@ -126,13 +127,20 @@ def _target(scope: Scope) -> bytes:
 
 def _request_headers(scope: Scope) -> Headers:
     client = scope.get("client")
-    headers = [(name, value) for name, value in scope["headers"] if name not in _HOP]
+    headers = [(name, value) for name, value in scope["headers"] if name not in _REPLACED]
     known = {name for name, _ in headers}
+    if client:
+        # Who is at the other end of our socket, whatever the request itself claims (RFC 7239).
+        headers.append((b"forwarded", f'for="{_node(*client)}"'.encode()))
     if client and b"x-forwarded-for" not in known:
         headers.append((b"x-forwarded-for", str(client[0]).encode()))
     if b"x-forwarded-proto" not in known:
         headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
     return headers
+
+
+def _node(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

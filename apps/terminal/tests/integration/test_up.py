@@ -1,6 +1,7 @@
 """The whole application under `tidegate up`: HTTP, gateway, worker, and what kills do to them."""
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
@@ -149,6 +150,20 @@ async def test_output_goes_on_where_it_was_after_control_is_killed(
     up.process_of("tidegate control").send_signal(signal.SIGKILL)
     await listener.until("exit", seconds=40)
     assert listener.output == "".join(f"line {number}\r\n" for number in range(1, 61))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives commands users of their own")
+@pytest.mark.parametrize("claim", ["X-Nothing: 1", "X-Forwarded-For: 127.0.0.1", "Forwarded: x"])
+async def test_a_command_cannot_act_as_the_owner_through_the_api(
+    up: RunningUp, page: Page, claim: str
+) -> None:
+    terminal, listener = await page.terminal()
+    port = up.url.rpartition(":")[2]
+    request = f"GET /api/session HTTP/1.0\\r\\nHost: localhost\\r\\n{claim}\\r\\n\\r\\n"
+    await page.run(terminal, f"exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{request}' >&3; cat <&3")
+    await listener.until("exit")
+    assert "found one of a command" in listener.output
+    assert "token" not in listener.output
 
 
 async def test_another_project_and_a_forged_token_open_nothing(up: RunningUp, page: Page) -> None:
