@@ -130,7 +130,10 @@ class RunningUp:
     def process_of(self, word: str) -> psutil.Process:
         """The process below a reaper whose command line holds `word`."""
         for process in self.processes()[1:]:
-            line = process.cmdline()
+            try:
+                line = process.cmdline()
+            except psutil.NoSuchProcess:  # ended since it was listed
+                continue
             if word in " ".join(line) and "-I" not in line[:2]:
                 return process
         raise LookupError(f"expected a process with {word!r} in its command line, found none")
