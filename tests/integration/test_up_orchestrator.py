@@ -16,9 +16,11 @@ from tidegate.errors import TidegateError
 from tidegate.ids import new_id
 from tidegate.jobs.backend import WorkerReport
 from tidegate.launchers.launcher import Phase, Task
-from tidegate.scaling import census
+from tidegate.scaling import census, leadership
 from tidegate.scaling import orchestrator as module
-from tidegate.scaling.orchestrator import LEASE, Orchestrator, statuses
+from tidegate.scaling.board import decisions, statuses
+from tidegate.scaling.leadership import LEASE
+from tidegate.scaling.orchestrator import Orchestrator
 from tidegate.scaling.status import CHANNEL, Status
 from tidegate.settings import Settings
 from tidegate.spec import WorkerSpec
@@ -118,7 +120,7 @@ async def test_tasks_are_started_for_the_depth_and_the_minimum(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     await client.enqueue_many(transcribe, [("v",)] * 11)
-    await orchestrator.tick()
+    await look(orchestrator)
     assert [task.leaves for task in launcher.of("videos")] == [True, True, True]
     assert [task.leaves for task in launcher.of("always")] == [False]
 
@@ -127,8 +129,8 @@ async def test_tasks_that_still_start_are_not_started_twice(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     await client.enqueue_many(transcribe, [("v",)] * 5)
-    await orchestrator.tick()
-    await orchestrator.tick()
+    await look(orchestrator)
+    await look(orchestrator)
     assert len(launcher.of("videos")) == 1
 
 
@@ -136,12 +138,12 @@ async def test_no_task_is_stopped_when_fewer_are_wanted(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     handles = await client.enqueue_many(transcribe, [("v",)] * 10)
-    await orchestrator.tick()
+    await look(orchestrator)
     for task in launcher.of("videos"):
         report(client, task, busy=5)
     for handle in handles:
         await handle.cancel()
-    await orchestrator.tick()
+    await look(orchestrator)
     assert {task.phase for task in launcher.of("videos")} == {Phase.RUNNING}
 
 
@@ -149,7 +151,7 @@ async def test_an_enqueue_wakes_it_long_before_the_next_look(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     async with running(orchestrator):
-        await until(lambda: orchestrator.is_leading)
+        await orchestrator.leadership.held.wait()
         await launcher.started.wait()
         launcher.started.clear()
         for task in launcher.of("always"):
@@ -167,12 +169,12 @@ async def test_one_replica_leads_and_another_follows_within_five_seconds_of_its_
 ) -> None:
     first, second = replica(client, launcher), replica(client, launcher)
     killed = asyncio.create_task(dying(first))
-    await until(lambda: first.is_leading)
+    await first.leadership.held.wait()
     async with running(second):
         killed.cancel()
         await asyncio.wait([killed])
         began = SYSTEM.monotonic()
-        await until(lambda: second.is_leading)
+        await second.leadership.held.wait()
         assert LEASE / 2 < SYSTEM.monotonic() - began < 5.0
 
 
@@ -181,19 +183,19 @@ async def test_a_leader_that_leaves_in_order_is_followed_at_once(
 ) -> None:
     first, second = replica(client, launcher), replica(client, launcher)
     async with running(first):
-        await until(lambda: first.is_leading)
+        await first.leadership.held.wait()
     async with running(second):
         async with asyncio.timeout(LEASE / 2):
-            await until(lambda: second.is_leading)
+            await second.leadership.held.wait()
 
 
 async def test_the_status_is_published_on_change_and_kept(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
-    await orchestrator.tick()
+    await look(orchestrator)
     async with client.subscribe([CHANNEL]) as events:
         await client.enqueue_many(transcribe, [("v",)] * 3)
-        await orchestrator.tick()
+        await look(orchestrator)
         told = msgspec.json.decode((await anext(events)).data, type=Status)
     assert (told.worker, told.queue.depth, told.tasks.desired) == ("videos", 3, 1)
     kept = {status.worker: status for status in await statuses(client.valkey)}
@@ -205,8 +207,8 @@ async def test_those_who_wait_are_told_that_a_task_starts(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     await transcribe.enqueue("v")
-    await orchestrator.tick()
-    await orchestrator.tick()
+    await look(orchestrator)
+    await look(orchestrator)
     kept = {status.worker: status for status in await statuses(client.valkey)}
     assert kept["videos"].waiting.reason == "task starting, 0 s"
     assert kept["videos"].tasks.starting == 1
@@ -216,7 +218,7 @@ async def test_starts_that_fail_are_tried_later_and_the_reason_is_told(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     await transcribe.enqueue("v")
-    await orchestrator.tick()
+    await look(orchestrator)
     (task,) = launcher.of("videos")
     launcher.set(
         task.id,
@@ -225,7 +227,7 @@ async def test_starts_that_fail_are_tried_later_and_the_reason_is_told(
         exit_code=1,
         stop_reason="exited with status 1",
     )
-    await orchestrator.tick()
+    await look(orchestrator)
     assert len(launcher.of("videos")) == 1
     kept = {status.worker: status for status in await statuses(client.valkey)}
     reason = kept["videos"].waiting.reason or ""
@@ -237,9 +239,9 @@ async def test_a_launcher_that_refuses_is_asked_again_later(
 ) -> None:
     launcher.refusal = "no capacity"
     await transcribe.enqueue("v")
-    await orchestrator.tick()
+    await look(orchestrator)
     launcher.refusal = None
-    await orchestrator.tick()
+    await look(orchestrator)
     assert launcher.of("videos") == []
     kept = {status.worker: status for status in await statuses(client.valkey)}
     assert "no capacity" in (kept["videos"].waiting.reason or "")
@@ -251,15 +253,15 @@ async def test_a_task_that_fell_silent_is_stopped_and_replaced(
     orchestrator: Orchestrator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await orchestrator.tick()
+    await look(orchestrator)
     (task,) = launcher.of("always")
     report(client, task)
-    await orchestrator.tick()
+    await look(orchestrator)
     await client.valkey.call("DEL", f"{client.valkey.prefix}workers")
     monkeypatch.setattr(client.queue_backend, "workers", nobody)
-    await orchestrator.tick()
+    await look(orchestrator)
     assert launcher.kept[task.id].stop_reason == "its reports have stopped"
-    await orchestrator.tick()
+    await look(orchestrator)
     assert len(launcher.of("always")) == 2
 
 
@@ -270,12 +272,12 @@ async def test_a_task_that_cannot_stop_a_job_long_after_its_timeout_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     handle = await stubborn.enqueue()
-    await orchestrator.tick()
+    await look(orchestrator)
     (task,) = launcher.of("videos")
     report(client, task, busy=1)
     await client.queue_backend.exchange(f"w-{task.id}", queues=["videos"], limit=1)
     monkeypatch.setattr(census, "RUNAWAY_GRACE", -10.0)
-    await replica(client, launcher).tick()
+    await look(replica(client, launcher))
     assert launcher.kept[task.id].stop_reason == f"job {handle.id} ran on, long after its timeout"
 
 
@@ -293,11 +295,29 @@ async def test_decisions_are_recorded_with_their_reason(
     client: Client, launcher: Recorded, orchestrator: Orchestrator
 ) -> None:
     await client.enqueue_many(transcribe, [("v",)] * 6)
-    await orchestrator.tick()
-    (entry,) = await client.valkey.call("LRANGE", f"{client.valkey.prefix}decisions:videos", 0, -1)
-    found = msgspec.json.decode(entry)
-    assert (found["depth"], found["desired"], found["started"]) == (6, 2, 2)
-    assert found["reason"] == "6 jobs at 5 per task is 2"
+    await look(orchestrator)
+    (found,) = await decisions(client.valkey, "videos")
+    assert (found.depth, found.desired, found.started) == (6, 2, 2)
+    assert found.reason == "6 jobs at 5 per task is 2"
+
+
+async def test_a_replica_that_was_stopped_beyond_its_lease_starts_nothing(
+    client: Client, launcher: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = replica(client, launcher)
+    await stopped.leadership.hold()
+    monkeypatch.setattr(leadership, "LEASE", 0.0)
+    await transcribe.enqueue("v")
+    await stopped._steering.look()
+    assert launcher.kept == {}
+
+
+async def look(orchestrator: Orchestrator) -> None:
+    """Have an orchestrator lead, whoever did before, and look once."""
+    valkey = orchestrator.leadership._valkey
+    await valkey.call("DEL", f"{valkey.prefix}hold:orchestrator")
+    await orchestrator.leadership.hold()
+    await orchestrator._steering.look()
 
 
 async def nobody() -> list[WorkerReport]:
@@ -327,7 +347,7 @@ async def dying(orchestrator: Orchestrator) -> None:
 
     async def nothing() -> None: ...
 
-    orchestrator._give_up_lease = nothing  # type: ignore[method-assign]
+    orchestrator.leadership.give_up = nothing  # type: ignore[method-assign]
     await orchestrator.run()
 
 
@@ -338,4 +358,4 @@ async def until(condition: object) -> None:
 
 
 async def until_idle(orchestrator: Orchestrator) -> None:
-    await until(lambda: orchestrator._interval == module._TICK_IDLE)
+    await until(lambda: orchestrator._interval == module._LOOK_IDLE)

@@ -6,7 +6,7 @@ from apps.terminal.api.answers import answer
 from apps.terminal.api.visit import Visit, personal
 from apps.terminal.app import commands
 from tidegate.client import Client
-from tidegate.scaling.orchestrator import statuses
+from tidegate.scaling.board import statuses
 
 
 async def show(visit: Visit) -> Response:

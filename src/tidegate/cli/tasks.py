@@ -12,7 +12,7 @@ from tidegate.cli.style import DIM, YELLOW, styled
 from tidegate.jobs.backend import WorkerReport
 from tidegate.launchers.desk import RemoteLauncher
 from tidegate.launchers.launcher import Phase, Task
-from tidegate.scaling.orchestrator import statuses
+from tidegate.scaling.board import statuses
 from tidegate.scaling.status import Status
 
 _HEADS = ("task", "worker", "phase", "busy", "slots", "pid", "started", "why it stopped")
