@@ -123,16 +123,16 @@ async def test_affinities_are_synced_before_another_worker_gets_them(
     app: App, settings: Settings
 ) -> None:
     queue = app.queue("workspaces", slots=2)
-    events: list[str] = []
+    events: list[tuple[str, int]] = []
 
     @queue.before_release
     async def sync(affinity: str, epoch: int) -> None:
         await asyncio.sleep(0.05)  # syncing takes a while, which the next owner has to wait for
-        events.append(f"synced {affinity} {epoch}")
+        events.append((f"synced {affinity}", epoch))
 
     @queue.job
     async def command(job: JobContext) -> str:
-        events.append(f"ran {job.claim.affinity} {job.claim.affinity_epoch}")
+        events.append((f"ran {job.claim.affinity}", job.claim.affinity_epoch))
         return job.worker
 
     async with a_worker(app, settings) as (client, worker, running):
@@ -148,7 +148,11 @@ async def test_affinities_are_synced_before_another_worker_gets_them(
         assert moved == other.id
         other.drain.begin()
         await at_work
-    assert events == ["ran p1 1", "ran p1 1", "synced p1 1", "ran p1 2", "synced p1 2"]
+    what, epochs = zip(*events, strict=True)
+    first, then = epochs[0], epochs[-1]
+    assert what == ("ran p1", "ran p1", "synced p1", "ran p1", "synced p1")
+    assert epochs == (first, first, first, then, then)
+    assert first < then
 
 
 async def test_a_full_worker_gives_up_what_others_could_run(app: App, settings: Settings) -> None:
