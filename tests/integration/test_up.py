@@ -1,5 +1,6 @@
 """`tidegate up` on real processes: it comes up, works, and goes without a trace."""
 
+import asyncio
 import json
 import os
 import re
@@ -12,9 +13,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tidegate.connections.embedded import EmbeddedValkey
+from tidegate.connections.valkey import Valkey
 from tidegate.testing.up import RunningUp
 
 APPS = Path(__file__).parents[1] / "apps"
@@ -162,6 +165,56 @@ async def test_another_valkey_is_used_where_one_is_named(
     with RunningUp("captions:app", cwd=APPS, data=tmp_path / "data", env=named) as up:
         assert "valkey" not in [told.get("name") for told in up.told]
         assert up.run("enqueue", "upper", '"tide"', "--wait").stdout == '"TIDE"\n'
+
+
+async def test_a_valkey_that_wants_another_password_is_told_at_once(
+    tmp_path: Path, valkey: Valkey
+) -> None:
+    await valkey.call("CONFIG", "SET", "requirepass", "secret")
+    named = {"TIDEGATE_VALKEY_URL": f"unix://{valkey.address.path}"}
+    outcome = tidegate("up", "captions:app", "--port", "0", "--data", str(tmp_path), env=named)
+    assert outcome.returncode == 1
+    assert "NOAUTH" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_ctrl_c_before_everything_is_ready_leaves_no_process(tmp_path: Path) -> None:
+    up = start(tmp_path)
+    up.until(lambda told: told["event"] == "ready")
+    before = up.processes()
+    up.interrupt()
+    assert up.wait() == 0
+    assert up.left_behind(before, within=1.0) == []
+    up.__exit__()
+
+
+async def test_worker_orchestrator_and_control_each_run_alone(
+    tmp_path: Path, server: EmbeddedValkey
+) -> None:
+    env = {
+        **os.environ,
+        "TIDEGATE_VALKEY_URL": server.url,
+        "TIDEGATE_DATA": str(tmp_path),
+        "TIDEGATE_SECRET_KEY": "k" * 40,
+        "TIDEGATE_APP": "captions:app",
+    }
+    enqueue = ("enqueue", "upper", '"tide"', "--wait")
+    for part in ("worker", "orchestrator", "control --port 0"):
+        alone = started_alone(part, env)
+        try:
+            outcome = await asyncio.to_thread(tidegate, *enqueue, env=env)
+            assert outcome.stdout == '"TIDE"\n', part
+            below = psutil.Process(alone.pid).children(recursive=True)
+        finally:
+            alone.terminate()
+            assert await asyncio.to_thread(alone.wait, 20) == 0, part
+        assert psutil.wait_procs(below, timeout=1.0)[1] == [], part
+
+
+def started_alone(part: str, env: dict[str, str]) -> "subprocess.Popen[bytes]":
+    argv = [sys.executable, "-m", "tidegate", *part.split()]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(argv, cwd=APPS, env=env, stdout=quiet, stderr=quiet)
 
 
 def test_an_address_that_others_reach_is_pointed_out(tmp_path: Path) -> None:

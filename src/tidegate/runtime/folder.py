@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from tidegate.errors import AlreadyRunningError, TidegateError
+from tidegate.errors import AlreadyRunningError, TidegateError, UsageError
 
 _KEY_BYTES: Final = 32
 _LEFTOVERS_TIMEOUT: Final = 20.0
@@ -60,10 +60,20 @@ class DataFolder:
         self._state = path / "up.json"
 
     def make(self) -> None:
-        """Make the folder and those in it; nothing happens to one that exists."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.valkey, self.task_logs):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Make the folder and those in it; nothing happens to one that exists.
+
+        Raises:
+            UsageError: It cannot be written to.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.valkey, self.task_logs):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"expected to keep data in {self.path}, found: {error.strerror}; "
+                "choose another folder with --data"
+            ) from error
 
     @contextmanager
     def owned(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tidegate.errors import AlreadyRunningError
+from tidegate.errors import AlreadyRunningError, UsageError
 from tidegate.runtime.folder import DataFolder, Running
 
 RUNNING = Running(
@@ -32,6 +32,12 @@ def folder(tmp_path: Path) -> DataFolder:
 
 def test_a_folder_is_private_to_its_user(folder: DataFolder) -> None:
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="expected to keep data in"):
+        DataFolder(tmp_path / "file" / "data").make()
 
 
 def test_a_second_owner_is_refused_with_the_pid_of_the_first(folder: DataFolder) -> None:
