@@ -31,6 +31,7 @@ from tidegate.errors import IllegalTransitionError, StaleAttemptError
 from tidegate.jobs.backend import (
     Cancelled,
     Complete,
+    Crash,
     Fail,
     QueueSettings,
     Release,
@@ -76,7 +77,9 @@ NEW = st.lists(
     min_size=2,
     max_size=5,
 )
-HOW = st.sampled_from(["complete", "retry", "retry now", "die", "release", "snooze", "stop"])
+HOW = st.sampled_from(
+    ["complete", "retry", "retry now", "die", "crash", "release", "snooze", "stop"]
+)
 APPS = count()
 
 
@@ -292,6 +295,8 @@ def settlement_of(job: str, fence: int, how: str) -> Settlement:
             return Fail(id=job, fence=fence, error=b"{}", retry_in=4.0 if how == "retry" else 0.0)
         case "die":
             return Fail(id=job, fence=fence, error=b"{}")
+        case "crash":
+            return Crash(id=job, fence=fence, reason="crashed")
         case "release" | "snooze":
             return Release(id=job, fence=fence, delay=6.0 if how == "snooze" else 0.0)
     return Cancelled(id=job, fence=fence, reason="stopped")

@@ -9,6 +9,7 @@ from tidegate.testing.queue.under_test import (
     done,
     enqueued,
     exchanged,
+    failed,
     new,
     renewed,
     running,
@@ -95,6 +96,16 @@ class AffinityContract:
         assert second.affinity_epoch == third.affinity_epoch > epoch
         assert await queues.backend.owns_affinity("work", "a", second.affinity_epoch)
         assert not await queues.backend.owns_affinity("work", "a", epoch)
+
+    async def test_an_affinity_of_which_a_job_runs_is_not_released(
+        self, queues: QueuesUnderTest
+    ) -> None:
+        claim = await running(queues, new("a1", affinity="a"), "w1")
+        given_up = ("w1", "work", "a", claim.affinity_epoch)
+        assert not await queues.backend.release_affinity(*given_up)
+        assert await queues.backend.owns_affinity("work", "a", claim.affinity_epoch)
+        await settled(queues, failed(claim, retry_in=0.0))
+        assert await queues.backend.release_affinity(*given_up)
 
     async def test_a_silent_owner_loses_the_affinity_to_the_next_claimant(
         self, queues: QueuesUnderTest

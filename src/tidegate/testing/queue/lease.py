@@ -4,7 +4,7 @@ import pytest
 
 from tidegate.channels.backend import Writer
 from tidegate.errors import StaleAttemptError
-from tidegate.jobs.backend import Release
+from tidegate.jobs.backend import Crash, Release
 from tidegate.jobs.job import State
 from tidegate.testing.queue.under_test import (
     LEASE,
@@ -138,6 +138,17 @@ class LeaseContract:
         assert record.state is State.DEAD
         assert "w1" in (record.reason or "")
         assert await claimed_ids(queues) == []
+
+    async def test_a_worker_may_tell_of_a_crash_itself(self, queues: QueuesUnderTest) -> None:
+        claim = await running(queues, new("a", policy=policy(crashes=2)))
+        crash = Crash(id="a", fence=claim.fence, reason="killed by signal 9")
+        assert await settled(queues, crash, crash) == [True, False]
+        assert (await shown(queues, "a")).reason == "killed by signal 9"
+        await queues.elapse(5.0)
+        (again,) = await claimed(queues)
+        assert (again.attempt, again.crashes) == (1, 1)
+        await settled(queues, Crash(id="a", fence=again.fence, reason="once more"))
+        assert await state(queues, "a") is State.QUARANTINED
 
     async def test_a_sweep_that_comes_late_judges_no_lease(self, queues: QueuesUnderTest) -> None:
         await queues.backend.sweep(["work"], patience=5.0)

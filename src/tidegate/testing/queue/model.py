@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tidegate.jobs.backend import Cancelled, Complete, Exchange, Fail, Release, Settlement
+from tidegate.jobs.backend import Cancelled, Complete, Crash, Exchange, Fail, Release, Settlement
 from tidegate.jobs.job import (
     REDRIVABLE,
     TERMINAL,
@@ -246,6 +246,8 @@ class Model:
                 self._end(job, State.SUCCEEDED)
             case Cancelled():
                 self._end(job, State.CANCELLED)
+            case Crash():
+                self._crash(job)
             case Release(delay=delay):
                 self._return(job, delay)
             case Fail(retry_in=retry_in):
