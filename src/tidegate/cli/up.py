@@ -49,9 +49,16 @@ def command(*, app: str | None, host: str, data: Path, as_json: bool, **given: A
 
 async def _run(up: Up) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, up.stop)
+    loop.add_signal_handler(signal.SIGINT, _interrupted, up)
     await up.run()
+
+
+def _interrupted(up: Up) -> None:
+    if sys.stdout.isatty():
+        _print("")  # the terminal has written ^C where the next line would begin
+    up.stop()
 
 
 class Page:

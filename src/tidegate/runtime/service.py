@@ -39,6 +39,8 @@ async def serve(app: App, spec: ServiceSpec, door: socket.socket) -> None:
         config = uvicorn.Config(
             application(spec),
             log_config=_LOG_CONFIG,
+            access_log=False,
+            ws="websockets-sansio",
             lifespan="auto",
             proxy_headers=True,
             forwarded_allow_ips="*",  # only control reaches this socket
