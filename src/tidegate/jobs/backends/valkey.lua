@@ -219,7 +219,8 @@ local function free_affinity(prefix, queue, affinity)
 end
 
 -- The epoch under which `worker` owns the affinity from now on; nil while another does.
--- Epochs come from one counter of the app, so that none is ever used twice.
+-- Epochs come from one counter of the app, so that none is ever used twice. It is never behind the
+-- time in seconds: what an epoch guards may outlive a server that loses all it knows.
 local function own_affinity(prefix, queue, affinity, worker, now)
   local owner, epoch = owner_of(prefix, queue, affinity)
   if owner == worker then
@@ -232,6 +233,10 @@ local function own_affinity(prefix, queue, affinity, worker, now)
     free_affinity(prefix, queue, affinity)
   end
   epoch = call('HINCRBY', prefix .. 'meta', 'affinities', 1)
+  if epoch < now / 1000 then
+    epoch = math.floor(now / 1000)
+    call('HSET', prefix .. 'meta', 'affinities', epoch)
+  end
   call('HSET', prefix .. 'owner:' .. queue .. ':' .. affinity, 'w', worker, 'e', epoch, 'n', 0)
   call('SADD', prefix .. 'affinities:' .. worker, queue .. ' ' .. affinity)
   return epoch
