@@ -92,13 +92,11 @@ class TerminalState(Struct, frozen=True, kw_only=True):
         carried: Working directory and exported variables.
         last_exit: What the last command exited with.
         input: The last input a command has had.
-        job: The last command that changed this.
     """
 
     carried: Carried = Carried()
     last_exit: int | None = None
     input: Cursor = START
-    job: str = ""
 
 
 class Typed(Struct, frozen=True):

@@ -93,18 +93,14 @@ class Terminals:
         return found or TerminalState()
 
     async def save_state(self, project: str, terminal: str, state: TerminalState) -> None:
-        """Keep where the terminal's next command starts, unless a later command has said so.
+        """Keep where the terminal's next command starts.
 
         Nothing is kept for a terminal that has been closed meanwhile.
         """
-        if not await self._records.exists(_key(project, terminal)):
-            return
-
-        def later(found: TerminalState | None) -> TerminalState:
-            # Ids of jobs ascend with time. A worker that was thought dead may come back late.
-            return found if found is not None and found.job > state.job else state
-
-        await self._records.change(_state_key(project, terminal), TerminalState, later)
+        if await self._records.exists(_key(project, terminal)):
+            await self._records.change(
+                _state_key(project, terminal), TerminalState, lambda _: state
+            )
 
 
 def _free_title(taken: set[str]) -> str:

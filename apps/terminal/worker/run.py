@@ -72,7 +72,7 @@ class Run:
         state = await self._terminals.state(self._command.project, self._command.terminal)
         keyboard = self._keyboard(state)
         # From here on it runs at most once: another attempt finds this and refuses.
-        await self._job.checkpoint(Begun(self._job.worker))
+        await self._begun()
         await self.teller.status("running")
         try:
             exit_ = await self._attended(workspace, state, keyboard)
@@ -84,6 +84,9 @@ class Run:
         unsaved = await self._saved(workspace)
         await self._kept(exit_, keyboard)
         return ended(exit_, unsaved=unsaved, cancelled=self._job.cancel_reason)
+
+    async def _begun(self) -> None:
+        await self._job.checkpoint(Begun(self._job.worker))
 
     def _keyboard(self, state: TerminalState) -> Keyboard:
         return Keyboard(
@@ -159,8 +162,10 @@ class Run:
             carried=exit_.carried,
             last_exit=exit_.code,
             input=keyboard.position,
-            job=self._job.claim.id,
         )
+        # Refused where the lease has passed: a worker that was thought dead may come back late,
+        # and its terminal has gone on without it.
+        await self._begun()
         await self._terminals.save_state(self._command.project, self._command.terminal, state)
 
 

@@ -79,7 +79,7 @@ async def test_a_command_that_takes_too_long_is_ended_and_told_why(typist: Typis
 
 
 async def test_a_command_that_fills_the_disk_is_ended_and_told_why(typist: Typist) -> None:
-    typist.limit(command_disk_mb=8)
+    typist.limit(command_disk_mb=8, project_file_mb=4)
     end, _ = await typist.run("cat /dev/zero > big.bin")
     assert end["code"] != 0
     assert "big.bin" not in await typist.files()
