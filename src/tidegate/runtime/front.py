@@ -1,6 +1,7 @@
 """The HTTP server of a process: uvicorn, started and stopped by its owner, not by signals."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -63,7 +64,8 @@ class Front:
                 lifespan="off",
                 server_header=False,
                 backlog=_BACKLOG,
-                proxy_headers=True,
+                # What a request says of its origin is believed only of proxies named there.
+                proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),
                 ws_per_message_deflate=False,
                 timeout_graceful_shutdown=max(1, round(grace)),
             )

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, Self
 
-import httpcore
 from starlette.responses import Response, StreamingResponse
 
 from tidegate.api.refusal import NotFoundError, refusal
 from tidegate.errors import TidegateError
 from tidegate.observability.logs import Logger
+from tidegate.runtime.hop import BrokenError, Connection, Headers, Hops, Request
 from tidegate.runtime.upstreams import Upstream, Upstreams
 
 log = Logger("tidegate.proxy")
@@ -17,15 +17,13 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
-_CONNECT_TIMEOUT: Final = 5.0
-_IDLE_KEPT: Final = 32
 # Headers about one hop, which the next must not see (RFC 9110, 7.6.1).
 _HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect"}
 )
-_REPLACED: Final = _HOP | {b"forwarded"}
+# Said anew, whatever the request itself claims: who is at the other end of our socket.
+_REPLACED: Final = _HOP | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto"}
 # The server of the front door writes these itself.
 _OURS: Final = _HOP | {b"transfer-encoding", b"date"}
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
@@ -37,12 +35,20 @@ class ServiceUnreachableError(TidegateError):
     code = "service_unavailable"
     status = 503
 
+    def __init__(self, service: str) -> None:
+        super().__init__(f"service {service!r} takes no connections; it may be starting, try again")
+        self.service = service
+
 
 class ServiceBrokeOffError(TidegateError):
     """A service ended a connection before it had answered."""
 
     code = "bad_gateway"
     status = 502
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"service {service!r} ended the connection before it had answered")
+        self.service = service
 
 
 class Proxy:
@@ -53,89 +59,79 @@ class Proxy:
 
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
-        self._pools: dict[str | None, httpcore.AsyncConnectionPool] = {}
+        self._hops = Hops()
 
     async def __aenter__(self) -> Self:
+        await self._hops.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for pool in self._pools.values():
-            await pool.aclose()
+        await self._hops.__aexit__()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await (await self._answer(scope, receive))(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
         upstream = self._upstreams.find(scope["path"])
         if upstream is None:
-            return refusal(NotFoundError(f"no service is declared for {scope['path']!r}"))
+            failure = NotFoundError(f"no service is declared for {scope['path']!r}")
+            await refusal(failure)(scope, receive, send)
+            return
         try:
-            answered = await self._asked(upstream, scope, receive)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout):
-            return refusal(
-                ServiceUnreachableError(
-                    f"service {upstream.name!r} takes no connections; it may be starting, try again"
-                )
-            )
-        except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+            connection = await self._asked(upstream, _request(scope, receive))
+        except BrokenError as error:
             log.warning("service_broke_off", service=upstream.name, error=str(error))
-            return refusal(
-                ServiceBrokeOffError(f"service {upstream.name!r} ended before it had answered")
-            )
-        return _passed_on(answered)
+            await refusal(ServiceBrokeOffError(upstream.name))(scope, receive, send)
+        except OSError:
+            await refusal(ServiceUnreachableError(upstream.name))(scope, receive, send)
+        else:
+            try:
+                await _passed_on(connection)(scope, receive, send)
+            finally:
+                await self._hops.give_back(upstream, connection)
 
-    async def _asked(self, upstream: Upstream, scope: Scope, receive: Receive) -> httpcore.Response:
-        has_body = any(
-            name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"]
-        )
-        request = httpcore.Request(
-            scope["method"],
-            httpcore.URL(
-                scheme=b"http",
-                host=upstream.host or b"localhost",
-                port=upstream.port or None,
-                target=_target(scope),
-            ),
-            headers=_request_headers(scope),
-            content=_body(receive) if has_body else None,
-            extensions={"timeout": {"connect": _CONNECT_TIMEOUT}},
-        )
-        pool = self._pool(upstream)
+    async def _asked(self, upstream: Upstream, request: Request) -> Connection:
+        connection = await self._hops.take(upstream)
         try:
-            return await pool.handle_async_request(request)
-        except httpcore.RemoteProtocolError:
+            return await _answering(connection, request)
+        except BrokenError:
             # An idle connection may be closed in the moment it is used again.
-            if has_body or scope["method"] not in _REPEATABLE:
+            if connection.is_new or connection.has_answered or not _is_repeatable(request):
                 raise
-            return await pool.handle_async_request(request)
-
-    def _pool(self, upstream: Upstream) -> httpcore.AsyncConnectionPool:
-        pool = self._pools.get(upstream.path)
-        if pool is None:
-            pool = self._pools[upstream.path] = httpcore.AsyncConnectionPool(
-                uds=upstream.path, max_connections=None, max_keepalive_connections=_IDLE_KEPT
-            )
-        return pool
+        return await _answering(await self._hops.open(upstream), request)
 
 
-def _target(scope: Scope) -> bytes:
+async def _answering(connection: Connection, request: Request) -> Connection:
+    try:
+        await connection.ask(request)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _is_repeatable(request: Request) -> bool:
+    return request.body is None and request.method in _REPEATABLE
+
+
+def _request(scope: Scope, receive: Receive) -> Request:
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
-    return path + b"?" + query if query else path
+    has_body = any(
+        name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"]
+    )
+    return Request(
+        scope["method"],
+        path + b"?" + query if query else path,
+        _request_headers(scope),
+        _body(receive) if has_body else None,
+    )
 
 
 def _request_headers(scope: Scope) -> Headers:
-    client = scope.get("client")
     headers = [(name, value) for name, value in scope["headers"] if name not in _REPLACED]
-    known = {name for name, _ in headers}
-    if client:
-        # Who is at the other end of our socket, whatever the request itself claims (RFC 7239).
-        headers.append((b"forwarded", f'for="{_node(*client)}"'.encode()))
-    if client and b"x-forwarded-for" not in known:
+    headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
+    if client := scope.get("client"):
         headers.append((b"x-forwarded-for", str(client[0]).encode()))
-    if b"x-forwarded-proto" not in known:
-        headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
+        headers.append((b"forwarded", f'for="{_node(*client)}"'.encode()))
     return headers
 
 
@@ -147,22 +143,13 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise httpcore.ReadError("the client went away while it was sending")
+            return
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
 
 
-def _passed_on(answered: httpcore.Response) -> Response:
-    async def content() -> AsyncIterator[bytes]:
-        try:
-            async for part in answered.aiter_stream():
-                yield part
-        finally:
-            await answered.aclose()
-
-    response = StreamingResponse(content(), status_code=answered.status)
-    response.raw_headers = [
-        (name.lower(), value) for name, value in answered.headers if name.lower() not in _OURS
-    ]
+def _passed_on(connection: Connection) -> Response:
+    response = StreamingResponse(connection.parts(), status_code=connection.status)
+    response.raw_headers = [header for header in connection.headers if header[0] not in _OURS]
     return response

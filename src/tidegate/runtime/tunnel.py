@@ -108,11 +108,7 @@ class _Near(_End):
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 far = await _connected(upstream)
         except (OSError, TimeoutError):
-            self._refuse(
-                ServiceUnreachableError(
-                    f"service {upstream.name!r} takes no connections; it may be starting, try again"
-                )
-            )
+            self._refuse(ServiceUnreachableError(upstream.name))
             return
         self.other, far.other = far, self
         far.transport.write(self._request)
