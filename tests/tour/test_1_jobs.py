@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tidegate import App
-from tidegate.client import Client
+from tidegate import App, Client
 from tidegate.errors import PayloadError
 from tidegate.settings import Settings
 from tidegate.testing.working import working

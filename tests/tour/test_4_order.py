@@ -2,8 +2,7 @@
 
 import asyncio
 
-from tidegate import App, JobContext
-from tidegate.client import Client
+from tidegate import App, Client, JobContext
 from tidegate.jobs.job import State
 from tidegate.settings import Settings
 from tidegate.testing.working import working

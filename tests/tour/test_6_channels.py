@@ -2,10 +2,9 @@
 
 import asyncio
 
-from tidegate import App
+from tidegate import App, Client
 from tidegate.channels.cursor import Cursor
 from tidegate.channels.message import Message
-from tidegate.client import Client
 from tidegate.settings import Settings
 
 app = App("tour")
