@@ -9,7 +9,7 @@ import pytest
 from tidegate.testing.up import RunningUp
 
 APPS = Path(__file__).parents[1] / "apps"
-GONE_WITHIN = 8.0
+GONE_WITHIN = 10.0
 """Reapers give what they hold five seconds to end in order."""
 
 
