@@ -19,7 +19,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     Attributes:
         valkey_url: `TIDEGATE_VALKEY_URL`; empty where `up` is to start one of its own.
         objects_url: `TIDEGATE_OBJECTS_URL`: `file:///folder` or `s3://bucket/prefix`.
-        secret_key: `TIDEGATE_SECRET_KEY`, hexadecimal or text: signs tokens. Never shown.
+        secret_key: `TIDEGATE_SECRET_KEY`, at least 32 characters: signs tokens. While one replaces
+            another, several separated by commas: the first signs, all verify. Never shown.
         admin_token: `TIDEGATE_ADMIN_TOKEN`: lets its bearer use the HTTP API. Never shown.
         data: `TIDEGATE_DATA`: the folder that `up` keeps everything in.
         public_url: `TIDEGATE_PUBLIC_URL`: where people reach the app.

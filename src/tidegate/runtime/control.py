@@ -112,7 +112,7 @@ async def serve(
         gateway = await enter(_gateway(client, settings))
         control = Control(client, gateway, launcher)
         proxy = await enter(Proxy(upstreams))
-        tunnels = Tunnels(upstreams)
+        tunnels = Tunnels(upstreams, hosts)
         held.callback(tunnels.close)
         front = await enter(
             Front(

@@ -12,9 +12,8 @@ from typing import Final, Self, cast
 import httptools
 from msgspec import Struct
 
+from tidegate.runtime.forwarding import Headers, head_bytes
 from tidegate.runtime.upstreams import Upstream
-
-Headers = list[tuple[bytes, bytes]]
 
 _HELD: Final = 256 * 1024
 _CONNECT_TIMEOUT: Final = 5.0
@@ -41,9 +40,7 @@ class Request(Struct, frozen=True):
 
     def head(self) -> bytes:
         """The request line and headers, as bytes."""
-        lines = [b"%b %b HTTP/1.1\r\n" % (self.method.encode(), self.target)]
-        lines += [b"%b: %b\r\n" % header for header in self.headers]
-        return b"".join([*lines, b"\r\n"])
+        return head_bytes(b"%b %b HTTP/1.1" % (self.method.encode(), self.target), self.headers)
 
     @property
     def is_chunked(self) -> bool:

@@ -8,7 +8,8 @@ from starlette.responses import Response, StreamingResponse
 from tidegate.api.refusal import NotFoundError, refusal
 from tidegate.errors import TidegateError
 from tidegate.observability.logs import Logger
-from tidegate.runtime.hop import BrokenError, Connection, Headers, Hops, Request
+from tidegate.runtime.forwarding import forwarded
+from tidegate.runtime.hop import BrokenError, Connection, Hops, Request
 from tidegate.runtime.upstreams import Upstream, Upstreams
 
 log = Logger("tidegate.proxy")
@@ -22,8 +23,6 @@ Send = Callable[[Message], Awaitable[None]]
 _HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect"}
 )
-# Said anew, whatever the request itself claims: who is at the other end of our socket.
-_REPLACED: Final = _HOP | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto"}
 # The server of the front door writes these itself.
 _OURS: Final = _HOP | {b"transfer-encoding", b"date"}
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
@@ -115,28 +114,14 @@ def _is_repeatable(request: Request) -> bool:
 def _request(scope: Scope, receive: Receive) -> Request:
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
-    has_body = any(
-        name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"]
-    )
+    headers = [(name, value) for name, value in scope["headers"] if name not in _HOP]
+    has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)
     return Request(
         scope["method"],
         path + b"?" + query if query else path,
-        _request_headers(scope),
+        forwarded(headers, scope.get("client"), scope["scheme"]),
         _body(receive) if has_body else None,
     )
-
-
-def _request_headers(scope: Scope) -> Headers:
-    headers = [(name, value) for name, value in scope["headers"] if name not in _REPLACED]
-    headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
-    if client := scope.get("client"):
-        headers.append((b"x-forwarded-for", str(client[0]).encode()))
-        headers.append((b"forwarded", f'for="{_node(*client)}"'.encode()))
-    return headers
-
-
-def _node(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

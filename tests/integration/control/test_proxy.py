@@ -17,7 +17,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
+from tidegate.gateway.hosts import HostPolicy
 from tidegate.runtime.doors import open_path, open_port
 from tidegate.runtime.front import Front
 from tidegate.runtime.proxy import Proxy
@@ -31,6 +33,7 @@ class Service:
     """A service, and what it has seen."""
 
     received: list[int] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,7 +75,8 @@ class Service:
         return Response(status_code=204)
 
     async def socket(self, socket: WebSocket) -> None:
-        await socket.accept(subprotocol="chat")
+        self.headers.append(dict(socket.headers))
+        await socket.accept(subprotocol="chat" if socket.scope["subprotocols"] else None)
         async for text in socket.iter_text():
             await socket.send_text(text)
         self.ended.set()
@@ -131,7 +135,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         broken = await asyncio.start_unix_server(_broken, told["broken"])
         stack.callback(broken.close)
         proxy = await enter(Proxy(upstreams))
-        tunnels = Tunnels(upstreams)
+        tunnels = Tunnels(upstreams, HostPolicy(is_loopback=True))
         stack.callback(tunnels.close)
         public = open_port("127.0.0.1", 0)
         port = public.getsockname()[1]
@@ -262,6 +266,21 @@ async def test_a_websocket_that_nobody_takes_is_refused(door: Door, path: str, s
         assert json.loads(caught.value.response.body)["error"]["code"] == "service_unavailable"
 
 
+async def test_a_page_of_another_site_gets_no_websocket_of_a_service(door: Door) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(door.ws("/socket"), origin=Origin("https://evil.example"))
+    assert caught.value.response.status_code == 403
+    assert json.loads(caught.value.response.body)["error"]["code"] == "forbidden"
+    own = Origin(f"http://127.0.0.1:{door.port}")
+    claim = {"Forwarded": "for=192.0.2.7", "X-Forwarded-For": "192.0.2.7"}
+    async with connect(door.ws("/socket"), origin=own, additional_headers=claim) as socket:
+        await socket.send("?")
+        assert await socket.recv() == "?"
+    (headers,) = door.service.headers
+    assert headers["forwarded"].startswith('for="127.0.0.1:')
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+
+
 async def test_tunnels_end_with_the_door(tmp_path: Path) -> None:
     ended = asyncio.Event()
 
@@ -274,7 +293,7 @@ async def test_tunnels_end_with_the_door(tmp_path: Path) -> None:
     web = Starlette(routes=[WebSocketRoute("/", held)])
     path = tmp_path / "web.sock"
     upstreams = Upstreams.declared([ServiceSpec(name="web", asgi="x:web")], {"web": str(path)})
-    tunnels = Tunnels(upstreams)
+    tunnels = Tunnels(upstreams, HostPolicy(is_loopback=True))
     public = open_port("127.0.0.1", 0)
     port = public.getsockname()[1]
     async with (
