@@ -15,7 +15,7 @@
 --   persecond:<queue>            hash, a ring of 64 seconds: what was enqueued and finished
 --   leases                       hash of every running job: its lease, below
 -- A job's fields; what has its default is not written:
---   s state   q queue   l lane   t enqueued   e envelope   po policy (JSON)   o options (JSON)
+--   s state ('ready')   q queue   l lane   t enqueued   e envelope   po policy (JSON)   o options (JSON)
 --   f fence, the number of deliveries ever    fb fence at the last redrive
 --   a failures   c crashes   er errors, a JSON object a line   re reason
 --   du due   hd '1' to return at the head   ae epoch of its affinity   cx reason of a cancel asked
@@ -23,9 +23,10 @@
 --   m:<step> outcome of a step
 -- A job runs while it has a lease; `s` and `f` are written again when it stops. That makes a claim
 -- one read of the record and no write, and lets a batch of leases share each command.
--- A lease: '<fence> <until> <queue> <seconds the record is kept> <1 with options, else 0> <started>
--- <ready at> <worker>'. All times are milliseconds. Options: key, affinity, dedupe, window, due,
--- start, channel.
+-- A lease: '<fence> <until> <ready at> <queue> <seconds the record is kept> <1 with options, else 0>
+-- <started> <worker>'; from the queue on it is the same for all jobs of a policy claimed at once.
+-- All times are milliseconds. Options: key, affinity, dedupe, window, due, start, channel.
+-- Numbers that go into many commands are made text once: that conversion is what costs most.
 
 local DEFAULT_POLICY = {
   crashes = 3,
@@ -59,6 +60,15 @@ local function policy_of(text)
     policies[text], policies_known = policy, policies_known + 1
   end
   return policy
+end
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+-- Whether one time comes after another, both as digits.
+local function is_after(time, other)
+  return #time > #other or (#time == #other and time > other)
 end
 
 local NO_OPTIONS = {}
@@ -250,37 +260,50 @@ local function affinity_stopped(prefix, queue, affinity, epoch)
   end
 end
 
+local function set_state(prefix, job, state)
+  if job.stored ~= state then
+    call('HSET', prefix .. 'j:' .. job.id, 's', state)
+    job.stored = state
+  end
+end
+
 -- Admission: where a job that nothing holds back goes. Answers whether a worker may claim it.
--- job: {id, queue, lane, options, due}; score: its place among the ready.
-local function admit(prefix, job, score, now)
-  local record = prefix .. 'j:' .. job.id
+-- job: {id, queue, lane, options, due, stored state}; score: its place among the ready; batch: where
+-- to collect instead of calling.
+local function admit(prefix, job, score, now, batch)
   if job.due and job.due > now then
-    call('HSET', record, 's', 'scheduled', 'du', job.due)
     local due = prefix .. 'due:' .. job.queue
+    set_state(prefix, job, 'scheduled')
+    call('HSET', prefix .. 'j:' .. job.id, 'du', job.due)
     call('ZADD', due, job.due, job.id)
     if call('ZRANGE', due, 0, 0)[1] == job.id then
       wake_queue(prefix, job.queue) -- somebody has to know how long to sleep now
     end
     return false
   end
-  call('HSET', record, 's', 'ready')
+  set_state(prefix, job, 'ready')
   local affinity = job.options.affinity
   local owner = affinity and live_owner(prefix, job.queue, affinity, now)
   if owner then
     bind(prefix, job.queue, affinity, owner, score, job.id)
     return false
   end
-  call('ZADD', prefix .. 'ready:' .. job.queue .. ':' .. job.lane, score, job.id)
+  local ready = prefix .. 'ready:' .. job.queue .. ':' .. job.lane
+  if batch then
+    batch_two(batch, 'ZADD', ready, score, job.id)
+  else
+    call('ZADD', ready, score, job.id)
+  end
   return true
 end
 
 -- A lease taken apart; nil where there is none.
 local function parsed(lease)
   if lease then
-    local fence, ends, queue, _, _, started, ready, worker =
-      string.match(lease, '^(%d+) (%d+) (%S+) (%S+) (%d) (%d+) (%S+) (.*)$')
-    return {fence = tonumber(fence), ends = tonumber(ends), queue = queue,
-      started = tonumber(started), ready = ready, worker = worker, text = lease}
+    local fence, ends, queue, worker =
+      string.match(lease, '^(%d+) (%d+) %S+ (%S+) %S+ %d %d+ (.*)$')
+    return {fence = tonumber(fence), ends = tonumber(ends), queue = queue, worker = worker,
+      text = lease}
   end
 end
 
@@ -288,12 +311,12 @@ end
 local function load(prefix, id)
   local v = call('HMGET', prefix .. 'j:' .. id, 's', 'q', 'l', 't', 'f', 'o', 'po', 'du', 'hd', 'cx',
     'a', 'c', 'ae', 'er')
-  if not v[1] then
+  if not v[2] then
     return nil
   end
   local lease = parsed(call('HGET', prefix .. 'leases', id))
   return {
-    id = id, state = lease and 'running' or v[1], lease = lease, queue = v[2], lane = v[3] or '0',
+    id = id, stored = v[1] or 'ready', state = lease and 'running' or v[1] or 'ready', lease = lease, queue = v[2], lane = v[3] or '0',
     enqueued = tonumber(v[4]), fence = lease and lease.fence or tonumber(v[5] or 0),
     options = options_of(v[6]), policy = policy_of(v[7]), due = tonumber(v[8] or 0),
     at_head = v[9], cancel = v[10], failures = tonumber(v[11] or 0),
@@ -326,20 +349,14 @@ local function advance_key(prefix, queue, key, ended, now)
   end
 end
 
-local function free_dedupe(prefix, queue, dedupe, id)
-  local known = call('HGET', prefix .. 'dedupe:' .. queue, dedupe)
-  if known == '0 ' .. id then
-    call('HDEL', prefix .. 'dedupe:' .. queue, dedupe)
-  end
-end
-
 -- What ended jobs leave: their place in the key, their dedupe id, the deadline.
 local function let_go(prefix, queue, id, options, now)
   if options.key then
     advance_key(prefix, queue, options.key, id, now)
   end
   if options.dedupe and not options.window then
-    free_dedupe(prefix, queue, options.dedupe, id)
+    -- While a job lives, the id without a window is its own.
+    call('HDEL', prefix .. 'dedupe:' .. queue, options.dedupe)
   end
   if options.start then
     call('ZREM', prefix .. 'start-by:' .. queue, id)

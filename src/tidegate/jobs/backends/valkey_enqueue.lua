@@ -17,22 +17,22 @@ end
 
 -- The id of the job that makes this one a duplicate, if there is one; else the id is taken.
 local function duplicate_of(prefix, queue, id, options, now)
-  local known = call('HGET', prefix .. 'dedupe:' .. queue, options.dedupe)
-  if known then
-    local ends, job = string.match(known, '^(%d+) (.*)$')
-    if job ~= id and (ends == '0' or tonumber(ends) > now) then
+  local known, ends = prefix .. 'dedupe:' .. queue, options.window and now + options.window or 0
+  local value = digits(ends) .. ' ' .. id
+  if call('HSETNX', known, options.dedupe, value) == 0 then
+    local until_time, job = string.match(call('HGET', known, options.dedupe), '^(%d+) (.*)$')
+    if job ~= id and (until_time == '0' or tonumber(until_time) > now) then
       return job
     end
+    call('HSET', known, options.dedupe, value)
   end
-  local ends = options.window and now + options.window or 0
-  call('HSET', prefix .. 'dedupe:' .. queue, options.dedupe, string.format('%.0f %s', ends, id))
   if options.window then
     call('ZADD', prefix .. 'dedupe-until:' .. queue, ends, options.dedupe)
   end
 end
 
--- A job with options; answers whether it is ready for anyone.
-local function place(prefix, job, score, now)
+-- A job that has just been stored; answers whether it is ready for anyone.
+local function place(prefix, job, score, now, batch)
   local options, queue = job.options, job.queue
   if options.start then
     call('ZADD', prefix .. 'start-by:' .. queue, now + options.start, job.id)
@@ -44,7 +44,7 @@ local function place(prefix, job, score, now)
     local line = prefix .. 'key:' .. queue .. ':' .. options.key
     call('ZADD', line, score, job.id)
     if call('ZRANGE', line, 0, 0)[1] ~= job.id then
-      call('HSET', prefix .. 'j:' .. job.id, 's', 'pending')
+      set_state(prefix, job, 'pending')
       if job.due then
         call('HSET', prefix .. 'j:' .. job.id, 'du', job.due)
       end
@@ -52,7 +52,7 @@ local function place(prefix, job, score, now)
       return false
     end
   end
-  return admit(prefix, job, score, now)
+  return admit(prefix, job, score, now, batch)
 end
 
 local function waiting(prefix, queue, lanes)
@@ -120,64 +120,102 @@ local function full_queue(prefix, args)
   end
 end
 
+-- Finds out which ids are taken: mostly none is, which one question for the whole call settles.
+local function known_ids(prefix, args)
+  local records, i = {}, 2
+  while i <= #args do
+    local after = next_run(args, i)
+    for id = i + HEADING, after - 1, PER_JOB do
+      records[#records + 1] = prefix .. 'j:' .. args[id]
+    end
+    i = after
+  end
+  local any = #records > 0 and call('EXISTS', unpack(records)) > 0
+  local seen = {}
+  return function(id)
+    local known = seen[id] or (any and call('EXISTS', prefix .. 'j:' .. id) == 1)
+    seen[id] = true
+    return known
+  end
+end
+
+-- Stores a record. Only what differs from the default is written; a new job is ready by default.
+local function store(record, run, envelope, options)
+  local lane, policy = run.lane ~= '0', run.policy ~= ''
+  if not (lane or policy or options) then
+    redis.call('HSET', record, 'q', run.queue, 't', run.time, 'e', envelope)
+    return
+  end
+  local fields, n = {'q', run.queue, 't', run.time, 'e', envelope}, 6
+  if lane then
+    fields[n + 1], fields[n + 2], n = 'l', run.lane, n + 2
+  end
+  if policy then
+    fields[n + 1], fields[n + 2], n = 'po', run.policy, n + 2
+  end
+  if options then
+    fields[n + 1], fields[n + 2] = 'o', options
+  end
+  redis.call('HSET', record, unpack(fields))
+end
+
+-- Stores and places one job that is new by its id; answers 1, or the job it is a duplicate of.
+local function take_in(prefix, run, id, envelope, text)
+  local options = text ~= '' and cjson.decode(text)
+  local twin = options and options.dedupe and duplicate_of(prefix, run.queue, id, options, run.now)
+  if twin then
+    return twin
+  end
+  store(prefix .. 'j:' .. id, run, envelope, options and text)
+  batch_two(run.batch, 'ZADD', run.all, run.score, id)
+  run.stored = run.stored + 1
+  if not options then
+    batch_two(run.batch, 'ZADD', run.ready, run.score, id)
+    run.wakes = true
+    return 1
+  end
+  local job = {id = id, queue = run.queue, lane = run.lane, options = options, stored = 'ready'}
+  if place(prefix, job, run.score, run.now, run.batch) then
+    run.wakes = true
+  end
+  return 1
+end
+
+local function run_at(prefix, args, i, batch, now)
+  local queue, lane = args[i], args[i + 1]
+  return {
+    queue = queue, lane = lane, policy = args[i + 2], now = now, time = digits(now), batch = batch,
+    score = next_score(prefix, queue, tonumber(args[i + 3]), now), stored = 0, wakes = false,
+    ready = prefix .. 'ready:' .. queue .. ':' .. lane, all = prefix .. 'all:' .. queue,
+  }
+end
+
 -- args: time, then runs of jobs alike. Answers for each job 1 (stored), 0 (its id exists) or the id
 -- of the job it duplicates; or {'full', queue, held, bound}, and nothing is stored.
 register('enqueue', function(keys, args)
-  local call = redis.call
   local prefix, now = keys[1], time_ms(args[1])
   local full = full_queue(prefix, args)
   if full then
     return full
   end
-  local last, i = #args, 2
-  local batch, answers, created, woken = new_batch(), {}, {}, {}
-  while i <= last do
-    local queue, lane, policy, jobs = args[i], args[i + 1], args[i + 2], tonumber(args[i + 3])
-    local score = next_score(prefix, queue, jobs, now)
-    local ready, all = prefix .. 'ready:' .. queue .. ':' .. lane, prefix .. 'all:' .. queue
-    i = i + HEADING
-    for _ = 1, jobs do
-      local id, envelope, text = args[i], args[i + 1], args[i + 2]
-      local record, options, answer = prefix .. 'j:' .. id, nil, 1
-      if call('EXISTS', record) == 1 then
-        answer = 0
-      elseif text ~= '' then
-        options = cjson.decode(text)
-        answer = options.dedupe and duplicate_of(prefix, queue, id, options, now) or 1
-      end
-      if answer == 1 then
-        local fields = {'s', 'ready', 'q', queue, 't', now, 'e', envelope}
-        local n = 8
-        if lane ~= '0' then
-          fields[n + 1], fields[n + 2], n = 'l', lane, n + 2
-        end
-        if policy ~= '' then
-          fields[n + 1], fields[n + 2], n = 'po', policy, n + 2
-        end
-        if options then
-          fields[n + 1], fields[n + 2] = 'o', text
-        end
-        call('HSET', record, unpack(fields))
-        batch_two(batch, 'ZADD', all, score, id)
-        created[queue] = (created[queue] or 0) + 1
-        if not options then
-          batch_two(batch, 'ZADD', ready, score, id)
-          woken[queue] = true
-        elseif place(prefix, {id = id, queue = queue, lane = lane, options = options}, score, now) then
-          woken[queue] = true
-        end
-      end
-      answers[#answers + 1] = answer
-      score = score + STEP
-      i = i + PER_JOB
+  local is_known, batch, answers, runs, i = known_ids(prefix, args), new_batch(), {}, {}, 2
+  while i <= #args do
+    local run, after = run_at(prefix, args, i, batch, now), next_run(args, i)
+    for id = i + HEADING, after - 1, PER_JOB do
+      answers[#answers + 1] = is_known(args[id]) and 0
+        or take_in(prefix, run, args[id], args[id + 1], args[id + 2])
+      run.score = run.score + STEP
     end
+    runs[#runs + 1], i = run, after
   end
   flush(batch)
-  for queue, jobs in pairs(created) do
-    count(prefix, queue, 'enqueued', jobs, now)
-  end
-  for queue in pairs(woken) do
-    wake_queue(prefix, queue)
+  for _, run in ipairs(runs) do
+    if run.stored > 0 then
+      count(prefix, run.queue, 'enqueued', run.stored, now)
+    end
+    if run.wakes then
+      wake_queue(prefix, run.queue)
+    end
   end
   return answers
 end)

@@ -63,57 +63,75 @@ function settle.X(prefix, job, _, body, given, now)
   finish(prefix, job, 'cancelled', body, now, given)
 end
 
--- verb 'C'; body: the result. The one that must be fast: no read, one write, the rest shared.
--- Answers whether it may have a channel of its own.
-local function complete(prefix, id, lease, result, given, now, tally)
-  local fence, queue, keep, has_options = string.match(lease, '^(%d+) %d+ (%S+) (%S+) (%d)')
-  local record, batch = prefix .. 'j:' .. id, tally.batch
-  if result == '' then
-    redis.call('HSET', record, 's', 'succeeded', 'f', fence, 'ls', lease, 'fi', now)
-  else
-    redis.call('HSET', record, 's', 'succeeded', 'f', fence, 'ls', lease, 'fi', now, 'rs', result)
+-- What a completion needs of a lease, from the part that many leases share.
+local function shared_part(prefix, text, tally)
+  local part = tally.parts[text]
+  if not part then
+    local queue, keep, with_options = string.match(text, '^(%S+) (%S+) (%d)')
+    part = {queue = queue, running = prefix .. 'running:' .. queue, ended = prefix .. 'ended:' .. queue,
+      expires = digits(tally.now + keep * 1000), with_options = with_options == '1', jobs = 0}
+    tally.parts[text] = part
   end
-  batch_one(batch, 'HDEL', prefix .. 'leases', id)
-  batch_one(batch, 'ZREM', prefix .. 'running:' .. queue, id)
-  batch_two(batch, 'ZADD', prefix .. 'ended:' .. queue, now + keep * 1000, id)
-  tally.succeeded[queue] = (tally.succeeded[queue] or 0) + 1
-  if has_options == '1' then
-    local more = call('HMGET', record, 'o', 'ae', 'po')
-    local options = cjson.decode(more[1])
-    if options.affinity then
-      affinity_stopped(prefix, queue, options.affinity, more[2])
-    end
-    let_go(prefix, queue, id, options, now)
-    publish_end(prefix, id, options.channel, given, policy_of(more[3]), 'succeeded', nil, now)
-  else
-    tally.plain[#tally.plain + 1] = id
-    tally.ends[#tally.ends + 1] = given
+  return part
+end
+
+-- What only some completed jobs have. Answers whether the end has been told.
+local function complete_options(prefix, id, queue, given, tally)
+  local record, now = prefix .. 'j:' .. id, tally.now
+  local options = cjson.decode(call('HGET', record, 'o'))
+  if options.affinity then
+    affinity_stopped(prefix, queue, options.affinity, call('HGET', record, 'ae'))
+  end
+  let_go(prefix, queue, id, options, now)
+  if options.channel then
+    local policy = policy_of(call('HGET', record, 'po'))
+    publish_end(prefix, id, options.channel, given, policy, 'succeeded', nil, now)
+    return true
   end
 end
 
-local function settle_one(prefix, verb, id, fence, body, given, now, tally)
+-- verb 'C'; body: the result. The one that must be fast: no read, one write, the rest shared.
+local function complete(prefix, id, lease, part, result, given, tally)
+  local record, batch = prefix .. 'j:' .. id, tally.batch
+  if result == '' then
+    redis.call('HSET', record, 's', 'succeeded', 'ls', lease, 'fi', tally.time)
+  else
+    redis.call('HSET', record, 's', 'succeeded', 'ls', lease, 'fi', tally.time, 'rs', result)
+  end
+  batch_one(batch, 'HDEL', tally.table, id)
+  batch_one(batch, 'ZREM', part.running, id)
+  batch_two(batch, 'ZADD', part.ended, part.expires, id)
+  part.jobs = part.jobs + 1
+  if not (part.with_options and complete_options(prefix, id, part.queue, given, tally)) then
+    local quiet = #tally.quiet + 1
+    tally.quiet[quiet], tally.ends[quiet] = id, given
+  end
+end
+
+local function settle_one(prefix, verb, id, fence, body, given, tally)
   local lease = tally.leases[id]
-  local held, ends = string.match(lease or '', '^(%d+) (%d+) ')
-  if held ~= fence or tonumber(ends) <= now then
+  local held, ends, rest = string.match(lease or '', '^(%d+) (%d+) %S+ (.*)$')
+  if held ~= fence or not is_after(ends, tally.time) then
     return '0'
   end
   tally.leases[id] = nil -- settled once
   if verb == 'C' then
-    complete(prefix, id, lease, body, given, now, tally)
+    complete(prefix, id, lease, shared_part(prefix, rest, tally), body, given, tally)
   else
     local job = load(prefix, id)
-    settle[string.sub(verb, 1, 1)](prefix, job, string.sub(verb, 2), body, given, now)
+    settle[string.sub(verb, 1, 1)](prefix, job, string.sub(verb, 2), body, given, tally.now)
     tally.touched[job.queue] = true
   end
   return '1'
 end
 
--- The ends of plain jobs. Nearly always none of them ever wrote, which one question settles.
+-- The ends of jobs without a channel they share. Mostly none of them ever wrote, which one question
+-- settles.
 local function publish_ends(prefix, tally, now)
-  if channels_existing(prefix, 'job:', tally.plain) == 0 then
+  if channels_existing(prefix, 'job:', tally.quiet) == 0 then
     return
   end
-  for i, id in ipairs(tally.plain) do
+  for i, id in ipairs(tally.quiet) do
     local policy = policy_of(call('HGET', prefix .. 'j:' .. id, 'po'))
     publish_end(prefix, id, nil, tally.ends[i], policy, 'succeeded', nil, now)
   end
@@ -146,18 +164,19 @@ local function settle_all(prefix, args, first, now)
   if #args < first then
     return ''
   end
-  local tally = {leases = leases_of(prefix, args, first), batch = new_batch(), succeeded = {},
-    touched = {}, plain = {}, ends = {}}
+  local tally = {now = now, time = digits(now), table = prefix .. 'leases',
+    leases = leases_of(prefix, args, first), batch = new_batch(), parts = {}, touched = {},
+    quiet = {}, ends = {}}
   local accepted = {}
   for i = first, #args, 5 do
     accepted[#accepted + 1] = settle_one(prefix, args[i], args[i + 1], args[i + 2], args[i + 3],
-      args[i + 4], now, tally)
+      args[i + 4], tally)
   end
   flush(tally.batch)
   publish_ends(prefix, tally, now)
-  for queue, jobs in pairs(tally.succeeded) do
-    count(prefix, queue, 'succeeded', jobs, now)
-    tally.touched[queue] = true
+  for _, part in pairs(tally.parts) do
+    count(prefix, part.queue, 'succeeded', part.jobs, now)
+    tally.touched[part.queue] = true
   end
   wake_bounded(prefix, tally.touched)
   return table.concat(accepted)
@@ -229,39 +248,60 @@ local function enter_affinity(prefix, take, id, affinity, ready_at)
   return epoch
 end
 
+-- What most jobs do not have: options, failures, crashes, checkpoint, fence at the last redrive,
+-- epoch of the affinity. Nothing where the job is not to start.
+local function rarities(prefix, take, id, ready_at, enqueued, options, fence)
+  local told, epoch = options_of(options), 0
+  if told.start and not fence and tonumber(enqueued) + told.start <= take.now then
+    finish(prefix, load(prefix, id), 'expired', 'not started in time', take.now)
+    return nil
+  end
+  if told.affinity then
+    epoch = enter_affinity(prefix, take, id, told.affinity, ready_at)
+    if not epoch then
+      return nil
+    end
+  end
+  local v = fence and call('HMGET', prefix .. 'j:' .. id, 'a', 'c', 'cp', 'fb') or {}
+  return {options, v[1] or false, v[2] or false, v[3] or false, v[4] or false, epoch}
+end
+
+-- The end of a lease, the same for all jobs of a policy that one call claims.
+local function lease_end(take, policy, options)
+  local ends = options and take.ends_with_options or take.ends
+  local text = ends[policy or '']
+  if not text then
+    text = take.queue .. ' ' .. policy_of(policy).keep .. (options and ' 1 ' or ' 0 ')
+      .. digits(take.now) .. ' ' .. take.worker
+    ends[policy or ''] = text
+  end
+  return text
+end
+
 -- Starts one job popped from a queue; answers whether it was claimed. It is not where its deadline
 -- to start has passed, or where it has to wait for the owner of its affinity.
 local function start(prefix, take, id, ready_at, lane)
-  local v = redis.call('HMGET', prefix .. 'j:' .. id, 'e', 't', 'po', 'o', 'f', 'a', 'c')
-  local envelope, options, fence = v[1], v[4], v[5]
+  local v = redis.call('HMGET', prefix .. 'j:' .. id, 'e', 't', 'po', 'o', 'f')
+  local envelope, enqueued, policy, options, fence = v[1], v[2], v[3], v[4], v[5]
   if not envelope then
     return false
   end
   local rare = false
-  if options or fence or v[6] or v[7] then
-    local told, epoch = options_of(options), 0
-    if told.start and not fence and tonumber(v[2]) + told.start <= take.now then
-      finish(prefix, load(prefix, id), 'expired', 'not started in time', take.now)
+  if options or fence then
+    rare = rarities(prefix, take, id, ready_at, enqueued, options, fence)
+    if not rare then
       return false
     end
-    if told.affinity then
-      epoch = enter_affinity(prefix, take, id, told.affinity, ready_at)
-      if not epoch then
-        return false
-      end
-    end
-    local more = call('HMGET', prefix .. 'j:' .. id, 'cp', 'fb')
-    rare = {options, v[6], v[7], more[1], more[2], epoch}
   end
-  fence = (fence or 0) + 1
-  local claims, running, leases, n, r = take.claims, take.running, take.leases, #take.claims,
-    #take.running
+  fence = fence and digits(fence + 1) or '1'
+  local claims, running, leases = take.claims, take.running, take.leases
+  local n, r = #claims, #running
   running[r + 1], running[r + 2] = take.lease_until, id
-  leases[r + 1], leases[r + 2] = id, fence .. take.head .. policy_of(v[3]).keep
-    .. (options and ' 1 ' or ' 0 ') .. take.tail .. ready_at .. ' ' .. take.worker
-  claims[n + 1], claims[n + 2], claims[n + 3] = id, envelope, v[3]
+  leases[r + 1], leases[r + 2] = id, fence .. ' ' .. take.lease_until .. ' ' .. ready_at .. ' '
+    .. lease_end(take, policy, options)
+  claims[n + 1], claims[n + 2], claims[n + 3] = id, envelope, policy
   claims[n + 4], claims[n + 5] = take.index * 256 + lane, fence
-  claims[n + 6], claims[n + 7], claims[n + 8] = tonumber(v[2]), tonumber(ready_at), rare
+  claims[n + 6], claims[n + 7], claims[n + 8] = enqueued, ready_at, rare
   return true
 end
 
@@ -404,12 +444,10 @@ end
 local function take_from(prefix, queue, index, worker, limit, now, claims)
   local settings = settings_of(prefix, queue)
   local free, next_start = room(prefix, queue, settings, limit, now)
-  local lease_until = now + settings.lease
   return {
     queue = queue, index = index, settings = settings, room = free, started = 0, worker = worker,
-    now = now, claims = claims, running = {}, leases = {}, lease_until = lease_until,
-    head = ' ' .. lease_until .. ' ' .. queue .. ' ', tail = now .. ' ',
-    next_start = next_start or 0,
+    now = now, claims = claims, running = {}, leases = {}, ends = {}, ends_with_options = {},
+    lease_until = digits(now + settings.lease), next_start = next_start or 0,
   }
 end
 

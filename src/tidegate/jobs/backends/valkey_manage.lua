@@ -26,7 +26,7 @@ local function renew_leases(prefix, args, first, asked, lease_of, now)
     local id, verdict = args[i], 'l'
     local lease = parsed(call('HGET', prefix .. 'leases', id))
     if lease and lease.fence == tonumber(args[i + 1]) and lease.ends > now then
-      local ends = now + lease_of(lease.queue)
+      local ends = digits(now + lease_of(lease.queue))
       batch_two(batch, 'HSET', prefix .. 'leases', id,
         (string.gsub(lease.text, '^(%d+) %d+ ', '%1 ' .. ends .. ' ')))
       batch_two(batch, 'ZADD', prefix .. 'running:' .. lease.queue, ends, id)
@@ -157,9 +157,10 @@ local function redrive(prefix, id, now)
   end
   call('ZREM', prefix .. 'ended:' .. queue, id)
   call('HDEL', record, 'a', 'c', 'fi', 're', 'cx', 'du', 'hd', 'ls')
-  call('HSET', record, 's', 'ready', 'fb', job.fence)
-  options.start, options.due, job.due = nil, nil, nil
-  if job.policy and call('HEXISTS', record, 'o') == 1 then
+  call('HSET', record, 'fb', job.fence)
+  job.due = nil
+  if options ~= NO_OPTIONS then
+    options.start, options.due = nil, nil
     call('HSET', record, 'o', cjson.encode(options))
   end
   if place(prefix, job, next_score(prefix, queue, 1, now), now) then

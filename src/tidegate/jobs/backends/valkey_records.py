@@ -177,13 +177,13 @@ def _claim(fields: tuple[Any, ...], queues: Sequence[str]) -> Claim:
         queues[place >> 8],
         told.name,
         told.payload,
-        fence,
+        int(fence),
         1,
         0,
-        fence,
+        int(fence),
         _policy(policy),
-        enqueued / 1000,
-        ready / 1000,
+        int(enqueued) / 1000,
+        int(float(ready)) / 1000,
         told.payload_ref,
         place & 255,
         trace=told.trace,
@@ -217,7 +217,7 @@ class _Lease(NamedTuple):
 
     @classmethod
     def parse(cls, text: bytes) -> "_Lease":
-        fence, until, _queue, _keep, _options, started, _ready, worker = text.split(b" ", 7)
+        fence, until, _ready, _queue, _keep, _options, started, worker = text.split(b" ", 7)
         return cls(int(fence), int(until) / 1000, int(started) / 1000, worker.decode())
 
 
@@ -228,10 +228,10 @@ def record(job: str, flat: Sequence[bytes]) -> JobRecord:
     envelope = _decode_envelope(fields[b"e"])
     options = _decode_options(fields.get(b"o", b"{}"))
     runs = b"lease" in fields
-    state = State.RUNNING if runs else State(fields[b"s"].decode())
+    state = State.RUNNING if runs else State(fields.get(b"s", b"ready").decode())
     last = fields.get(b"lease") or fields.get(b"ls")
     lease = _Lease.parse(last) if last else _Lease()
-    fence = lease.fence if runs else _number(fields, b"f")
+    fence = lease.fence or _number(fields, b"f")
     enqueued_at = int(fields[b"t"]) / 1000
     return JobRecord(
         id=job,
