@@ -76,8 +76,8 @@ async def test_output_resumes_where_it_was_after_control_is_killed(
 async def test_what_is_typed_while_the_network_is_away_arrives_once(
     terminal: TerminalPage,
 ) -> None:
-    await terminal.type_command("while read -r word; do echo got $word; done")
-    await terminal.until_running()
+    await terminal.type_command("stty -echo; echo up; while read -r word; do echo got $word; done")
+    await terminal.until_shown("up")
     await terminal.page.context.set_offline(offline=True)
     # A socket in use outlives the network for a moment; without one nothing reaches the service.
     await terminal.page.evaluate("window.dispatchEvent(new Event('offline'))")

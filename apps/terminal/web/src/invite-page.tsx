@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { acceptInvite } from "./api/projects.ts";
 import type { Gateway } from "./connection/gateway.ts";
 import { told } from "./failure.ts";
-import { go } from "./route.ts";
+import { go, projectRoute } from "./route.ts";
 
 /** Joins the project an invitation link leads to. */
 export function InvitePage({ token, gateway }: { token: string; gateway: Gateway }) {
@@ -11,7 +11,7 @@ export function InvitePage({ token, gateway }: { token: string; gateway: Gateway
   useEffect(() => {
     acceptInvite(token).then(async (project) => {
       await gateway.renew();
-      go({ kind: "project", id: project.id, terminal: undefined, file: undefined });
+      go(projectRoute(project.id));
     }, setError);
   }, [token, gateway]);
   return (

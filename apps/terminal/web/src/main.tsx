@@ -15,10 +15,18 @@ async function start(): Promise<void> {
   startTheme();
   startShortcuts();
   startRouting();
+  keepDropsOnThePage();
   const session = await sessionHere();
   const { url, token } = session.gateway;
   const gateway = new Gateway({ url, token, renewToken: () => renewToken(projectHere()) });
   render(<App session={session} gateway={gateway} />, root);
+}
+
+/** A file dropped beside the tree must not replace the page. */
+function keepDropsOnThePage(): void {
+  for (const type of ["dragover", "drop"]) {
+    addEventListener(type, (event) => event.preventDefault());
+  }
 }
 
 /** The session; without the open project where that is not the person's to see. */

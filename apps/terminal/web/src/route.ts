@@ -51,6 +51,11 @@ function here(): Route {
   return parseRoute(location.pathname, location.search);
 }
 
+/** A project as it is opened first, with nothing of it chosen. */
+export function projectRoute(id: string): Route {
+  return { kind: "project", id, terminal: undefined, file: undefined };
+}
+
 export const route = signal<Route>({ kind: "projects" });
 
 /** Follow the address bar; call once. */

@@ -2,23 +2,13 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { Centrifuge, type Subscription } from "centrifuge";
+import { HistorySource } from "./history.ts";
 import { type Connection, type ConnectionChange, connecting, nextConnection } from "./machine.ts";
 import { type Input, RefusedInput } from "./outbox.ts";
-import {
-  ChannelReader,
-  type Page,
-  type Position,
-  type Reading,
-  type Sink,
-  type Source,
-} from "./reader.ts";
+import { ChannelReader, type Reading, type Sink } from "./reader.ts";
+import { isTemporary, messageOf } from "./rejection.ts";
 
-/** Events asked for in one page of history; the gateway bounds its bytes. */
-const PAGE_LIMIT = 1000;
-/** Server codes with a meaning of their own; below 100 are the client's, all of them passing. */
 const PERMISSION_DENIED = 103;
-const TOKEN_EXPIRED = 109;
-const UNRECOVERABLE_POSITION = 112;
 
 export interface ChannelListener {
   /** In place, now or again: whatever was sent before may have been missed. */
@@ -181,54 +171,6 @@ export class Gateway {
     });
     subscription.on("subscribed", ({ channel }) => this.#renewedFor.delete(channel));
   }
-}
-
-class HistorySource implements Source {
-  constructor(readonly subscription: Subscription) {}
-
-  async page(since: Position): Promise<Page | "restarted"> {
-    try {
-      const found = await this.subscription.history({ since, limit: PAGE_LIMIT });
-      const events = found.publications.map(({ offset = 0, data }) => ({
-        offset,
-        data: data as unknown,
-      }));
-      return { events, top: { offset: found.offset, epoch: found.epoch } };
-    } catch (error) {
-      if (codeOf(error) === UNRECOVERABLE_POSITION) return "restarted";
-      throw new Error(messageOf(error), { cause: error });
-    }
-  }
-
-  isTemporary(error: unknown): boolean {
-    return isTemporary(error instanceof Error ? error.cause : error);
-  }
-}
-
-/** What the client rejects with: an object of its own, not an `Error`. */
-interface Rejection {
-  readonly code?: unknown;
-  readonly message?: unknown;
-  readonly temporary?: unknown;
-}
-
-function asRejection(error: unknown): Rejection {
-  return typeof error === "object" && error !== null ? error : {};
-}
-
-function codeOf(error: unknown): number {
-  const { code } = asRejection(error);
-  return typeof code === "number" ? code : 0;
-}
-
-function messageOf(error: unknown): string {
-  const { message } = asRejection(error);
-  return typeof message === "string" && message !== "" ? message : String(error);
-}
-
-function isTemporary(error: unknown): boolean {
-  const code = codeOf(error);
-  return code < 100 || code === TOKEN_EXPIRED || asRejection(error).temporary === true;
 }
 
 function socketAddress(url: string): string {

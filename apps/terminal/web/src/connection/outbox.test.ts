@@ -71,7 +71,7 @@ test("a full outbox refuses and says so", () => {
   const { outbox, states } = harness({ capacity: 4 });
   expect(outbox.push(keys("abcd"))).toBe(true);
   expect(outbox.push(keys("e"))).toBe(false);
-  expect(states.at(-1)).toEqual({ waiting: 4, isFull: true });
+  expect(states.at(-1)).toEqual({ waiting: 4, overflow: 1 });
 });
 
 test("a refused entry is dropped with its reason and the next one goes out", async () => {

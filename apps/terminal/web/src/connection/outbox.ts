@@ -20,7 +20,8 @@ export class RefusedInput extends Error {}
 export interface OutboxState {
   /** Characters typed but not yet stored. */
   readonly waiting: number;
-  readonly isFull: boolean;
+  /** Characters just refused because they did not fit, until there is other news. */
+  readonly overflow?: number;
   /** Why the last entry was refused, until one is stored again. */
   readonly refused?: string;
 }
@@ -59,7 +60,7 @@ export class InputOutbox {
   /** Keep this input and send it when possible; false if it does not fit. */
   push(input: Input): boolean {
     if (this.#waiting + sizeOf(input) > (this.options.capacity ?? CAPACITY)) {
-      this.#report(true);
+      this.#report(sizeOf(input));
       return false;
     }
     for (const part of split(input)) this.#add(part);
@@ -142,9 +143,12 @@ export class InputOutbox {
     return this.#entries.reduce((sum, entry) => sum + sizeOf(entry.input), 0);
   }
 
-  #report(isFull = false): void {
-    const refused = this.#refused === undefined ? {} : { refused: this.#refused };
-    this.options.onState({ waiting: this.#waiting, isFull, ...refused });
+  #report(overflow?: number): void {
+    this.options.onState({
+      waiting: this.#waiting,
+      ...(overflow === undefined ? {} : { overflow }),
+      ...(this.#refused === undefined ? {} : { refused: this.#refused }),
+    });
   }
 }
 

@@ -7,15 +7,25 @@ import { touches } from "../files/files.ts";
 import type { ProjectEvent } from "../wire/files.ts";
 import { OpenDocument } from "./document.ts";
 
+/** Unsaved documents of projects that were left, by project; they open again with it. */
+const left = new Map<string, readonly OpenDocument[]>();
+
+/** Unsaved documents of the project that is open. */
+let unsavedHere: () => readonly OpenDocument[] = () => [];
+
+addEventListener("beforeunload", (event) => {
+  if (unsavedHere().length > 0 || left.size > 0) event.preventDefault();
+});
+
 export class Documents {
   readonly #open = signal<readonly OpenDocument[]>([]);
   readonly #shownPath = signal<string | undefined>(undefined);
-  readonly #warn = (event: BeforeUnloadEvent) => {
-    if (this.#open.peek().some((document) => document.isDirty.peek())) event.preventDefault();
-  };
 
   constructor(readonly project: string) {
-    addEventListener("beforeunload", this.#warn);
+    this.#open.value = left.get(project) ?? [];
+    this.#shownPath.value = this.#open.value[0]?.path;
+    left.delete(project);
+    unsavedHere = () => this.#unsaved();
   }
 
   get open(): ReadonlySignal<readonly OpenDocument[]> {
@@ -67,8 +77,22 @@ export class Documents {
     }
   }
 
+  /** Leave the project; what is unsaved is kept until it is opened again. */
   dispose(): void {
-    removeEventListener("beforeunload", this.#warn);
+    const unsaved = this.#unsaved();
+    unsavedHere = () => [];
+    if (unsaved.length === 0) return;
+    left.set(this.project, unsaved);
+    const what = unsaved.length === 1 ? unsaved[0]?.path : `${unsaved.length} files`;
+    showToast({
+      tone: "wait",
+      text: `${what} unsaved; open the project again to go on`,
+      stays: 12,
+    });
+  }
+
+  #unsaved(): readonly OpenDocument[] {
+    return this.#open.peek().filter((document) => document.isDirty.peek());
   }
 
   #reopen(document: OpenDocument): void {

@@ -1,12 +1,14 @@
-import { Empty, Failed, Icon, type Shortcut, Skeleton, useShortcuts } from "@tidegate/ui";
+import { Icon, type Shortcut, useShortcuts } from "@tidegate/ui";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fileAddress } from "../api/files.ts";
-import { isMissing, tellFailure, told } from "../failure.ts";
-import { bytesInWords, nameOf } from "../files/tree.ts";
+import { tellFailure } from "../failure.ts";
+import { nameOf } from "../files/tree.ts";
 import { TabClose } from "../tab-close.tsx";
+import { Divergence } from "./divergence.tsx";
 import type { OpenDocument } from "./document.ts";
 import type { Documents } from "./documents.ts";
 import type { Editor } from "./editor.ts";
+import { Unready } from "./unready.tsx";
 
 interface EditorPaneProps {
   documents: Documents;
@@ -28,7 +30,7 @@ export function EditorPane({ documents, canWrite }: EditorPaneProps) {
         <span class="tabs-space" />
         {shown && <FileControls documents={documents} document={shown} canWrite={canWrite} />}
       </header>
-      {shown && <Divergent documents={documents} document={shown} />}
+      {shown && <Divergence documents={documents} document={shown} />}
       <div class="editor-body">
         <TextArea documents={documents} canWrite={canWrite} />
         {shown && <Unready document={shown} />}
@@ -103,122 +105,6 @@ function FileControls({ documents, document, canWrite }: FileControlsProps) {
       )}
     </>
   );
-}
-
-/** Says what happened to the file elsewhere and offers the ways out. */
-function Divergent({ documents, document }: { documents: Documents; document: OpenDocument }) {
-  const { kind } = document.divergence.value;
-  const tryTo = (what: string, work: Promise<unknown>) => {
-    work.catch((error: unknown) => tellFailure(`${document.path} could not be ${what}.`, error));
-  };
-  if (kind === "none") return null;
-  if (kind === "removed") {
-    return (
-      <div class="divergence" role="alert">
-        <span>This file was deleted in the project. Saving writes it again.</span>
-        <button type="button" class="button button-quiet" onClick={() => documents.close(document)}>
-          Close it
-        </button>
-      </div>
-    );
-  }
-  if (document.theirs.value !== undefined) {
-    return (
-      <div class="divergence" role="status">
-        <span>
-          Differences from the stored file are marked. Saving replaces it with what you see.
-        </span>
-        <button
-          type="button"
-          class="button button-quiet"
-          onClick={() => void documents.save(document)}
-        >
-          Save this
-        </button>
-        <button
-          type="button"
-          class="button button-quiet"
-          onClick={() => tryTo("read", document.load())}
-        >
-          Take theirs whole
-        </button>
-      </div>
-    );
-  }
-  return (
-    <div class="divergence" role="alert">
-      <span>The file changed in the project since you opened it. Your text is not saved.</span>
-      <button
-        type="button"
-        class="button button-quiet"
-        onClick={() => tryTo("compared", document.compare())}
-      >
-        Compare
-      </button>
-      <button
-        type="button"
-        class="button button-quiet"
-        onClick={() => tryTo("overwritten", document.overwrite())}
-      >
-        Keep mine
-      </button>
-      <button
-        type="button"
-        class="button button-quiet"
-        onClick={() => tryTo("read", document.load())}
-      >
-        Take theirs
-      </button>
-    </div>
-  );
-}
-
-/** What stands in for the text while there is none. */
-function Unready({ document }: { document: OpenDocument }) {
-  const state = document.state.value;
-  switch (state.kind) {
-    case "ready":
-      return null;
-    case "loading":
-      return (
-        <div class="editor-cover">
-          <Skeleton rows={8} label={`Loading ${document.path}`} />
-        </div>
-      );
-    case "uneditable":
-      return (
-        <div class="editor-cover">
-          <Empty
-            icon="file"
-            title={nameOf(document.path)}
-            actions={
-              <a
-                class="button"
-                href={fileAddress(document.project, document.path)}
-                download={nameOf(document.path)}
-              >
-                <Icon name="download" /> Download
-              </a>
-            }
-          >
-            {state.why} {bytesInWords(state.bytes)}.
-          </Empty>
-        </div>
-      );
-    case "failed":
-      return (
-        <div class="editor-cover">
-          <Failed
-            title={isMissing(state.error) ? "This file is gone" : "This file could not be read"}
-            advice={
-              isMissing(state.error) ? "It was deleted or renamed." : "Try again in a moment."
-            }
-            detail={told(state.error).detail}
-            onRetry={() => void document.load()}
-          />
-        </div>
-      );
-  }
 }
 
 function TextArea({ documents, canWrite }: EditorPaneProps) {

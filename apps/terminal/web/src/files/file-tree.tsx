@@ -128,6 +128,7 @@ function useTreeKeys(
       { keys: "/", does: "Find a file", group, run: () => search.current?.focus() },
       { keys: "j", does: "Next file", group },
       { keys: "k", does: "Previous file", group },
+      { keys: "m", does: "What can be done with it", group },
     ];
     const writing: readonly Shortcut[] = [
       { keys: "n", does: "New file", group, run: () => onWish({ kind: "file", folder: "" }) },

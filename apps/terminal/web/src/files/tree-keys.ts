@@ -6,6 +6,7 @@ export type TreeIntent =
   | { readonly kind: "go"; readonly to: number }
   | { readonly kind: "activate" }
   | { readonly kind: "fold"; readonly isOpen: boolean }
+  | { readonly kind: "menu" }
   | { readonly kind: "rename" }
   | { readonly kind: "delete" };
 
@@ -37,6 +38,9 @@ export function treeIntent(key: string, rows: readonly Row[], at: number): TreeI
     case "Enter":
     case " ":
       return { kind: "activate" };
+    case "ContextMenu":
+    case "m":
+      return { kind: "menu" };
     case "F2":
       return { kind: "rename" };
     case "Delete":

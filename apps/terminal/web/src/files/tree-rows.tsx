@@ -54,6 +54,8 @@ export function TreeRows(props: TreeRowsProps) {
         return activate(current);
       case "fold":
         return files.toggle(current.path, intent.isOpen);
+      case "menu":
+        return openMenu(current);
       case "rename":
         return canWrite ? onWish({ kind: "rename", row: current }) : undefined;
       case "delete":
@@ -109,6 +111,17 @@ function useWindow(box: { current: HTMLElement | null }) {
   const first = Math.max(0, Math.floor(view.top / ROW_HEIGHT) - MARGIN_ROWS);
   const last = Math.ceil((view.top + view.height) / ROW_HEIGHT) + MARGIN_ROWS;
   return { first, last, measure };
+}
+
+/** What the right button does on the row. */
+function openMenu({ path }: Row): void {
+  const element = document.getElementById(rowId(path));
+  const box = element?.getBoundingClientRect();
+  if (!element || !box) return;
+  const place = { clientX: box.left + 40, clientY: box.bottom };
+  element.dispatchEvent(
+    new MouseEvent("contextmenu", { ...place, bubbles: true, cancelable: true }),
+  );
 }
 
 function scrollToRow(box: HTMLElement | null, index: number): void {

@@ -2,27 +2,17 @@ import {
   Empty,
   Failed,
   Icon,
-  MenuButton,
-  type MenuItem,
   NameDialog,
-  RelativeTime,
   type Shortcut,
   Skeleton,
   useShortcuts,
 } from "@tidegate/ui";
 import { useMemo, useRef, useState } from "preact/hooks";
-import { archiveAddress } from "../api/projects.ts";
 import { tellFailure, told } from "../failure.ts";
-import { bytesInWords } from "../files/tree.ts";
-import { follow, go, type Route, routeAddress } from "../route.ts";
-import type { Project } from "../wire/project.ts";
+import { go, projectRoute } from "../route.ts";
 import { DeleteProject, RenameProject } from "./project-dialogs.tsx";
+import { ProjectList, type Wish } from "./project-list.tsx";
 import { Projects } from "./projects.ts";
-
-type Wish =
-  | { readonly kind: "create" }
-  | { readonly kind: "rename"; readonly project: Project }
-  | { readonly kind: "delete"; readonly project: Project };
 
 /** Every project the person can open. */
 export function ProjectsPage() {
@@ -106,12 +96,7 @@ export function ProjectsPage() {
         />
       )}
       {state.kind === "ready" && !isEmpty && (
-        <ProjectList
-          listRef={list}
-          projects={matching(state.value, filter)}
-          filter={filter}
-          onWish={setWish}
-        />
+        <ProjectList listRef={list} projects={state.value} filter={filter} onWish={setWish} />
       )}
       {wish?.kind === "create" && (
         <NameDialog
@@ -161,75 +146,6 @@ function NoProjects({ onCreate, onImport }: { onCreate: () => void; onImport: ()
       files and output stay when you close this page.
     </Empty>
   );
-}
-
-interface ProjectListProps {
-  listRef: { current: HTMLUListElement | null };
-  projects: readonly Project[];
-  filter: string;
-  onWish: (wish: Wish) => void;
-}
-
-function ProjectList({ listRef, projects, filter, onWish }: ProjectListProps) {
-  if (projects.length === 0) return <p class="projects-none">No project matches “{filter}”.</p>;
-  return (
-    <ul ref={listRef} class="project-list">
-      {projects.map((project) => (
-        <ProjectRow key={project.id} project={project} onWish={onWish} />
-      ))}
-    </ul>
-  );
-}
-
-function ProjectRow({ project, onWish }: { project: Project; onWish: (wish: Wish) => void }) {
-  const to = projectRoute(project.id);
-  const files = project.files === 1 ? "1 file" : `${project.files.toLocaleString()} files`;
-  return (
-    <li class="project-row">
-      <a class="project-link" href={routeAddress(to)} onClick={follow(to)}>
-        <span class="project-name">{project.name}</span>
-        <span class="project-facts">
-          <span class="project-files">{files}</span>
-          <span class="project-bytes">{bytesInWords(project.bytes)}</span>
-          <span class="project-time">
-            <RelativeTime at={project.updated_at} />
-          </span>
-          <span class={`role role-${project.role}`}>{project.role}</span>
-        </span>
-      </a>
-      <MenuButton label={`Actions for ${project.name}`} items={rowMenu(project, onWish)} />
-    </li>
-  );
-}
-
-function rowMenu(project: Project, onWish: (wish: Wish) => void): readonly MenuItem[] {
-  const exporting: MenuItem = {
-    label: "Export as zip",
-    icon: "download",
-    run: () => location.assign(archiveAddress(project.id)),
-  };
-  if (project.role !== "owner") return [exporting];
-  return [
-    exporting,
-    { label: "Rename", icon: "pencil", run: () => onWish({ kind: "rename", project }) },
-    {
-      label: "Delete",
-      icon: "trash",
-      isDangerous: true,
-      run: () => onWish({ kind: "delete", project }),
-    },
-  ];
-}
-
-function matching(projects: readonly Project[], filter: string): readonly Project[] {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  return projects
-    .filter((project) => words.every((word) => project.name.toLowerCase().includes(word)))
-    .toSorted((one, other) => other.updated_at - one.updated_at);
-}
-
-function projectRoute(id: string): Route {
-  return { kind: "project", id, terminal: undefined, file: undefined };
 }
 
 function useProjectKeys(

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { ScreenKey } from "./screen.ts";
+import type { ScreenKey } from "./screen-keys.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface Face {

@@ -3,11 +3,14 @@
 import { effect } from "@preact/signals";
 import { theme } from "@tidegate/ui";
 import { FitAddon } from "@xterm/addon-fit";
+import { SearchAddon } from "@xterm/addon-search";
 import { WebLinksAddon } from "@xterm/addon-web-links";
-import { type ITheme, Terminal } from "@xterm/xterm";
+import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import type { ScreenSize } from "../api/terminals.ts";
 import type { Drawable } from "./feed.ts";
+import { keySequence, type ScreenKey } from "./screen-keys.ts";
+import { cssValue, screenTheme, searchColours } from "./screen-theme.ts";
 import type { Cursor } from "./transcript.ts";
 
 /** Lines kept above the screen; the channel has the rest. */
@@ -29,9 +32,17 @@ export interface Caret {
   readonly isScrolledBack: boolean;
 }
 
+/** Which match is marked, counted from 1 at the top, and how many there are. */
+export interface Found {
+  readonly at: number;
+  readonly count: number;
+}
+
 export class Screen implements Drawable {
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
+  readonly #search = new SearchAddon();
+  #found: Found = { at: 0, count: 0 };
   readonly #stopTheme: () => void;
   #movedFrame = 0;
 
@@ -40,6 +51,8 @@ export class Screen implements Drawable {
     readonly listener: ScreenListener,
   ) {
     this.#terminal = new Terminal({
+      // Marking what was found in the text needs it.
+      allowProposedApi: true,
       cursorBlink: true,
       cursorInactiveStyle: "outline",
       fontFamily: cssValue("--mono"),
@@ -49,9 +62,10 @@ export class Screen implements Drawable {
       overviewRuler: { width: 10 },
       scrollback: SCROLLBACK,
       smoothScrollDuration: 0,
-      theme: xtermTheme(),
+      theme: screenTheme(),
     });
     this.#terminal.loadAddon(this.#fit);
+    this.#terminal.loadAddon(this.#search);
     this.#terminal.loadAddon(new WebLinksAddon());
     this.#terminal.open(host);
     this.#listen();
@@ -59,7 +73,7 @@ export class Screen implements Drawable {
       // Read, so that a change of theme runs this again; the colours come from the style sheet.
       void theme.value;
       requestAnimationFrame(() => {
-        this.#terminal.options.theme = xtermTheme();
+        this.#terminal.options.theme = screenTheme();
       });
     });
     this.fit();
@@ -104,6 +118,19 @@ export class Screen implements Drawable {
     this.#terminal.clear();
   }
 
+  /** Mark every `text`, and go to the next one up or down. */
+  find(text: string, isDown: boolean): Found {
+    const options = { decorations: searchColours() };
+    if (isDown) this.#search.findNext(text, options);
+    else this.#search.findPrevious(text, options);
+    return this.#found;
+  }
+
+  endFind(): void {
+    this.#search.clearDecorations();
+    this.#terminal.clearSelection();
+  }
+
   focus(): void {
     this.#terminal.focus();
   }
@@ -131,6 +158,9 @@ export class Screen implements Drawable {
 
   #listen(): void {
     const { listener } = this;
+    this.#search.onDidChangeResults(({ resultIndex, resultCount }) => {
+      this.#found = { at: resultIndex + 1, count: resultCount };
+    });
     this.#terminal.onData((data) => listener.onKeys(data));
     this.#terminal.onResize((size) => listener.onResize(size));
     this.#terminal.onTitleChange((title) => listener.onTitle(title));
@@ -164,46 +194,4 @@ export class Screen implements Drawable {
     const screen = this.host.querySelector(".xterm-screen");
     return screen ? screen.clientHeight / this.#terminal.rows : 0;
   }
-}
-
-export type ScreenKey = "escape" | "tab" | "up" | "down" | "left" | "right" | "c" | "d" | "z" | "l";
-
-const ARROWS: Partial<Record<ScreenKey, string>> = { up: "A", down: "B", right: "C", left: "D" };
-
-export function keySequence(key: ScreenKey, isControl: boolean, isApplication: boolean): string {
-  if (key === "escape") return "\x1b";
-  if (key === "tab") return "\t";
-  const arrow = ARROWS[key];
-  if (arrow) return isControl ? `\x1b[1;5${arrow}` : `\x1b${isApplication ? "O" : "["}${arrow}`;
-  return isControl ? String.fromCharCode(key.charCodeAt(0) & 0x1f) : key;
-}
-
-const ANSI = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"] as const;
-
-function xtermTheme(): ITheme {
-  const colours: Record<string, string> = {
-    background: cssValue("--surface"),
-    foreground: cssValue("--text"),
-    cursor: cssValue("--accent"),
-    cursorAccent: cssValue("--surface"),
-    selectionBackground: cssValue("--selection"),
-    overviewRulerBorder: "transparent",
-    scrollbarSliderBackground: withAlpha(cssValue("--text-3"), "40"),
-    scrollbarSliderHoverBackground: withAlpha(cssValue("--text-3"), "70"),
-    scrollbarSliderActiveBackground: withAlpha(cssValue("--text-3"), "90"),
-  };
-  for (const name of ANSI) {
-    colours[name] = cssValue(`--ansi-${name}`);
-    colours[`bright${name[0]?.toUpperCase()}${name.slice(1)}`] = cssValue(`--ansi-bright-${name}`);
-  }
-  return colours;
-}
-
-/** A six-digit hexadecimal colour, made transparent. */
-function withAlpha(colour: string, alpha: string): string {
-  return `${colour}${alpha}`;
-}
-
-function cssValue(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

@@ -28,7 +28,7 @@ import { gapRemark, IDLE_CURSOR, remark, transcribed } from "./transcript.ts";
 const WRITER = crypto.randomUUID();
 
 const NO_CARET: Caret = { top: 0, rowHeight: 17, isScrolledBack: false };
-const QUIET: OutboxState = { waiting: 0, isFull: false };
+const QUIET: OutboxState = { waiting: 0 };
 
 export interface TerminalPlace {
   readonly project: string;
@@ -50,6 +50,8 @@ export class Terminal {
   /** Output came while nobody looked at this terminal. */
   readonly hasNews = signal(false);
   readonly isShown = signal(false);
+  /** Whether its output is being searched. */
+  readonly isFinding = signal(false);
   /** The screen shows everything up to when it was opened; from then on it only moves forward. */
   readonly isReplayed = signal(false);
   #screen: Screen | undefined;
