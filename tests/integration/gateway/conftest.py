@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import uvloop
 from centrifuge import (
     CentrifugeError,
     Client,
@@ -37,6 +38,13 @@ from tidegate.gateway.websocket import PATH, Upgrades
 from tidegate.jobs.job import JobRecord, State
 from tidegate.runtime.doors import open_port
 from tidegate.runtime.front import Front
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Sockets behave a little differently on each loop; control runs on this one."""
+    return {"uvloop": uvloop.new_event_loop}
+
 
 SETTINGS = (
     ChannelSettings(pattern="conflated:*", slow="conflate"),
