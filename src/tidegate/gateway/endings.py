@@ -13,11 +13,13 @@ from msgspec import Struct
 
 from tidegate.channels.cursor import Cursor
 from tidegate.channels.event import Event, job_channel
-from tidegate.errors import BackendUnavailableError
 from tidegate.gateway.topic import Topic
 from tidegate.jobs.attempt import end_event
 from tidegate.jobs.handle import reason_of
 from tidegate.jobs.job import TERMINAL, JobRecord, State, claim_of
+from tidegate.observability.logs import Logger
+
+log = Logger("tidegate.gateway")
 
 FindJob = Callable[[str], Awaitable[JobRecord | None]]
 
@@ -73,8 +75,8 @@ class Endings:
             await asyncio.sleep(_LOOK_EVERY)
             try:
                 await self._look()
-            except BackendUnavailableError:
-                continue  # the next look comes soon
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look comes soon
+                log.warning("job_ends_not_seen", error=str(error))
 
     async def _look(self) -> None:
         self._waited_for = {

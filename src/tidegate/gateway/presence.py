@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final, Self
 
+from tidegate.connections.link import ReplyError
 from tidegate.connections.valkey import Valkey
 from tidegate.errors import BackendUnavailableError
 from tidegate.gateway.protocol import ClientInfo
@@ -90,7 +91,7 @@ class Presence:
                     self._changed.update(((channel, client), None) for client in clients)
             try:
                 await self._tell()
-            except BackendUnavailableError as error:
+            except (BackendUnavailableError, ReplyError) as error:
                 log.warning("presence_not_told", error=str(error))
 
     async def _tell(self) -> None:

@@ -16,6 +16,9 @@ from tidegate.gateway.presence import Presence
 from tidegate.gateway.protocol import SHUTDOWN, Disconnect
 from tidegate.gateway.topic import Topics
 from tidegate.gateway.wheel import Spoke, Wheel
+from tidegate.observability.logs import Logger
+
+log = Logger("tidegate.gateway")
 
 _SPREAD_STEP: Final = 0.05
 
@@ -130,4 +133,12 @@ class Gateway:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self._wheel.tick()
+            self.tick()
+
+    def tick(self) -> None:
+        """Ping and check the clients whose turn it is; called once a second."""
+        for call in self._wheel.tick():
+            try:
+                call()
+            except Exception:
+                log.exception("client_check_failed")

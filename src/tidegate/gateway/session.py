@@ -221,7 +221,7 @@ class Session:
     def full(self) -> None:
         """Called when too much waits for the client: hold its channels back."""
         self._is_full = True
-        for subscription in self.subscriptions.values():
+        for subscription in tuple(self.subscriptions.values()):
             if subscription is not None and subscription.held_at is None:
                 subscription.held_at = subscription.topic.hold_back(self)
 

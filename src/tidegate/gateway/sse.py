@@ -24,7 +24,7 @@ from tidegate.channels.cursor import Cursor, cursor_text, parsed_cursors
 from tidegate.channels.event import checked_name
 from tidegate.channels.message import Gap, Message
 from tidegate.channels.subscription import Subscription
-from tidegate.errors import ChannelError, ForbiddenError, SlowReaderError
+from tidegate.errors import BackendUnavailableError, ChannelError, ForbiddenError, SlowReaderError
 from tidegate.gateway.auth import Claims, bearer
 from tidegate.gateway.endings import is_job_channel
 from tidegate.gateway.hosts import HostPolicy
@@ -77,7 +77,10 @@ class Sse:
             ForbiddenError: The page or the token may not have one of them.
             TokenError: There is no good token.
             ChannelError: A name or the cursor is malformed, or there are too many.
+            BackendUnavailableError: This gateway is shutting down.
         """
+        if self._gateway.is_draining:
+            raise BackendUnavailableError("this gateway is shutting down; try again")
         origin = request.headers.get("Origin")
         refusal = self._hosts.refusal(request.headers.get("Host"), origin)
         if refusal is not None:

@@ -157,6 +157,9 @@ class Topic:
                 await self._reach(since.offset)
             elif since.offset == top:
                 return Recovery(events, since)
+            elif not known:
+                # The log ends before what was told: it has lost writes, and the hub will learn so.
+                return Recovery(events, since, is_complete=False)
 
     async def _reach(self, offset: int) -> None:
         # The asker has seen what is still on its way here, from another gateway; if it joined
@@ -210,7 +213,12 @@ class Topic:
         if writes is None:
             writes = self._writes = tuple(member.write for member in self._members)
         for write in writes:
-            write(frame)
+            try:
+                write(frame)
+            except RuntimeError:
+                # uvloop's answer of a transport that is closed; its session is about to be told.
+                # The others still have to get the event.
+                continue
         self._delivered(len(waiting) * len(writes))
 
     def _restart(self, epoch: str) -> None:

@@ -1,5 +1,6 @@
 """One timer for all connections: each is looked at once a turn, spread over the turn's seconds."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 TURN: Final = 25
@@ -22,7 +23,7 @@ class Spoke(Protocol):
 
 
 class Wheel:
-    """Pings every spoke each 25 s and checks it 10 s later. Driven from outside, once a second."""
+    """Whose turn it is to be pinged, each 25 s, or to be checked, 10 s later."""
 
     def __init__(self) -> None:
         self._slots: list[dict[Spoke, None]] = [{} for _ in range(TURN)]
@@ -41,10 +42,9 @@ class Wheel:
         """Forget a spoke; again does nothing."""
         self._slots[slot].pop(spoke, None)
 
-    def tick(self) -> None:
-        """One second has passed."""
+    def tick(self) -> list[Callable[[], None]]:
+        """What is to be called now that one more second has passed."""
         self._now = (self._now + 1) % TURN
-        for spoke in tuple(self._slots[(self._now - PATIENCE) % TURN]):
-            spoke.check()
-        for spoke in tuple(self._slots[self._now]):
-            spoke.ping()
+        checked = self._slots[(self._now - PATIENCE) % TURN]
+        pinged = self._slots[self._now]
+        return [*(spoke.check for spoke in checked), *(spoke.ping for spoke in pinged)]

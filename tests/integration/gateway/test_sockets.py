@@ -312,7 +312,7 @@ def held_back(session: Any) -> bool:
 
 def turn(running: Any, seconds: int) -> None:
     for _ in range(seconds):
-        running.gateway._wheel.tick()
+        running.gateway.tick()
 
 
 async def until(holds: Any) -> None:

@@ -181,7 +181,7 @@ async def test_a_stream_ends_with_its_token(running: Any) -> None:
         await ready(it)
         await asyncio.sleep(0.3)  # the token has to end
         for _ in range(30):
-            running.gateway._wheel.tick()
+            running.gateway.tick()
         assert (await it.next()).data["reason"] == "connection expired"
 
 
@@ -199,6 +199,9 @@ async def test_what_is_wrong_is_answered_as_json(running: Any) -> None:
     assert await status(running, "news:a", last="nonsense") == (400, "wrong_channel")
     assert await status(running, "news:a", token="") == (401, "bad_token")
     assert await status(running, "news:a", token=running.token(ttl=-1)) == (401, "token_expired")
+    running.gateway.is_draining = True
+    assert await status(running, "news:a") == (503, "backend_unavailable")
+    running.gateway.is_draining = False
     narrow = running.token("room:*")
     assert await status(running, "news:a", token=narrow) == (403, "forbidden")
     evil = {"Origin": "https://evil.example"}

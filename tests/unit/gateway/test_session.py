@@ -13,6 +13,7 @@ from tidegate.gateway.auth import Cap, Keyring
 from tidegate.gateway.protocol import Disconnect
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.session import MAX_UNSENT, Session
+from tidegate.gateway.wheel import TURN
 
 NOW = 1_000_000.0
 
@@ -187,3 +188,23 @@ async def test_what_is_asked_after_the_end_is_not_answered(gateway: Gateway) -> 
     assert len(wire.frames) == 1
     assert gateway.connections == 0
     assert gateway.channels_followed == 0
+
+
+async def test_a_client_whose_check_fails_does_not_spare_the_others(gateway: Gateway) -> None:
+    class Broken:
+        is_idle = True
+
+        def ping(self) -> None:
+            raise RuntimeError
+
+        def check(self) -> None:
+            raise RuntimeError
+
+        def disconnect(self, _why: Disconnect) -> None:
+            gateway.closed(self, slot)
+
+    slot = gateway.opened(Broken())
+    _, wire = opened(gateway)
+    for _ in range(TURN):
+        gateway.tick()
+    assert {} in wire.said

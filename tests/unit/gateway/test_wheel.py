@@ -14,11 +14,16 @@ class Noted:
         self.checked.append(self.second)
 
 
+def tick(wheel: Wheel) -> None:
+    for call in wheel.tick():
+        call()
+
+
 def turned(wheel: Wheel, spokes: list[Noted], seconds: int) -> None:
     for _ in range(seconds):
         for spoke in spokes:
             spoke.second += 1
-        wheel.tick()
+        tick(wheel)
 
 
 def test_a_spoke_is_checked_first_and_pinged_once_a_turn() -> None:
@@ -40,7 +45,7 @@ def test_spokes_that_come_over_time_are_spread_over_the_turn() -> None:
     at_once = []
     for _ in range(TURN):
         before = sum(len(spoke.pinged) for spoke in spokes)
-        wheel.tick()
+        tick(wheel)
         at_once.append(sum(len(spoke.pinged) for spoke in spokes) - before)
     assert max(at_once) == 1
 
