@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,7 +16,7 @@ from apps.terminal.worker.workspaces import HeldWorkspace
 from apps.terminal.workspace.errors import StaleEpochError
 from apps.terminal.workspace.merge import Conflict
 from apps.terminal.workspace.workspace import Saved
-from tidegate import JobContext
+from tidegate import Interrupted, JobContext
 from tidegate.errors import TidegateError
 
 # What ending a command and saving its files may take of the time that a drain leaves.
@@ -71,6 +70,8 @@ class Run:
         """Run it there, and save what it changed."""
         state = await self._terminals.state(self._command.project, self._command.terminal)
         keyboard = self._keyboard(state)
+        if self._job.is_draining:
+            raise Interrupted  # not begun yet: another worker may have it
         # From here on it runs at most once: another attempt finds this and refuses.
         await self._begun()
         await self.teller.status("running")
@@ -130,6 +131,7 @@ class Run:
             await output
         finally:
             output.cancel()
+            await asyncio.wait([output])
 
     async def _watch_drain(self, running: PtyCommand) -> None:
         """Say that the worker stops, and end the command while there is time to save."""
@@ -235,6 +237,5 @@ def _left_behind(processes: int) -> str:
 def _stay() -> None:
     """Take back the cancellation that was meant for the command, not for what saves its files."""
     task = asyncio.current_task()
-    with suppress(AttributeError):
-        while task.cancelling():  # type: ignore[union-attr]
-            task.uncancel()  # type: ignore[union-attr]
+    while task is not None and task.cancelling():
+        task.uncancel()

@@ -4,9 +4,11 @@ import asyncio
 
 import msgspec
 import psutil
+import pytest
 
 from apps.terminal import app as terminal_app
-from apps.terminal.tests.worker.conftest import Typist, text_of
+from apps.terminal.tests.worker.conftest import Typist, text_of, working
+from apps.terminal.worker.workspaces import HeldWorkspace
 from tidegate.jobs.worker import Worker
 
 FORKS = (
@@ -117,6 +119,28 @@ async def test_a_drained_worker_tells_its_commands_and_ends_them_in_time(
     record = await typist.client.job(job)
     assert record is not None
     assert (record.deliveries, record.state) == (1, "succeeded")
+
+
+async def test_a_command_that_has_not_begun_when_its_worker_stops_runs_on_another(
+    typist: Typist, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, fetching = HeldWorkspace.renew, asyncio.Event()
+
+    async def fetch_until_drained(self: HeldWorkspace, epoch: int) -> None:
+        fetching.set()
+        await worker.drain.begun.wait()
+        await fetch(self, epoch)
+
+    monkeypatch.setattr(HeldWorkspace, "renew", fetch_until_drained)
+    job = await typist.start("echo run >> runs.txt")
+    await fetching.wait()
+    worker.drain.begin()
+    async with working(typist.client):
+        assert (await typist.events(job))[-1]["code"] == 0
+    assert await typist.files() == {"runs.txt": b"run\n"}
+    record = await typist.client.job(job)
+    assert record is not None
+    assert record.deliveries == 2
 
 
 async def test_a_command_cancelled_from_outside_saves_what_it_did(typist: Typist) -> None:
