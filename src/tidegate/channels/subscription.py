@@ -152,6 +152,7 @@ class _Place:
         self.read = self.queued = START
         self.is_live = False
         self.wants_log = False
+        self._has_moved = False
 
     async def attach(self) -> None:
         """Start listening, at the asked cursor or at the present."""
@@ -185,6 +186,7 @@ class _Place:
 
     async def read_log(self) -> None:
         """Queue the next stretch of the log; live again where it reaches the hub."""
+        self._has_moved = False
         try:
             page = await self._hub.backend.replay(
                 self._channel, self.queued, limit=_PAGE_EVENTS, max_bytes=_PAGE_BYTES
@@ -198,11 +200,12 @@ class _Place:
         self._queue(page.epoch, page.events)
         at = self._hub.position(self._channel)
         self.is_live = at.epoch == page.epoch and at.offset <= self.queued.offset
-        self.wants_log = not self.is_live and self.queued.offset < page.top
+        # What the hub handed out since may be behind the page's end, and nothing may follow it.
+        self.wants_log = not self.is_live and (self._has_moved or self.queued.offset < page.top)
 
     def _fall_behind(self) -> None:
         self.is_live = False
-        self.wants_log = True
+        self.wants_log = self._has_moved = True
         self._owner.wake()
 
     def _take(self, epoch: str, events: list[Event]) -> None:

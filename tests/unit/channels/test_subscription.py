@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tidegate.channels.backend import Replay
 from tidegate.channels.channel import Channels
 from tidegate.channels.cursor import START, Cursor
 from tidegate.channels.event import Event
@@ -67,6 +68,27 @@ async def test_from_the_beginning_replay_runs_into_live_without_a_seam(channels:
     ):
         group.create_task(publish(channels, "small:a", 150))
         assert offsets(await taken(subscription, 300)) == list(range(1, 301))
+
+
+async def test_the_last_event_is_not_missed_when_it_comes_while_the_log_is_read(
+    channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(channels, "a", 99)
+    replay = channels.backend.replay
+
+    async def read_and_overtaken(channel: str, since: Cursor, **bounds: int) -> Replay:
+        page = await replay(channel, since, **bounds)
+        if page.top == 99:
+            watch = Watch()
+            await channels.hub.attach(channel, watch)
+            await publish(channels, channel, 1)
+            await watch.reached.wait()
+            channels.hub.detach(channel, watch)
+        return page
+
+    monkeypatch.setattr(channels.backend, "replay", read_and_overtaken)
+    async with channels.subscribe(["a"], START) as subscription:
+        assert offsets(await taken(subscription, 100)) == list(range(1, 101))
 
 
 async def test_its_cursor_is_where_the_next_one_goes_on(channels: Channels) -> None:
