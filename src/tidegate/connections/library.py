@@ -14,9 +14,16 @@ _PARTS: Final = (
     "connections/prelude.lua",
     "channels/backends/valkey.lua",
     "jobs/backends/valkey.lua",
+    "jobs/backends/valkey_affinity.lua",
+    "jobs/backends/valkey_moves.lua",
     "jobs/backends/valkey_enqueue.lua",
+    "jobs/backends/valkey_settle.lua",
+    "jobs/backends/valkey_worker.lua",
+    "jobs/backends/valkey_claim.lua",
     "jobs/backends/valkey_exchange.lua",
-    "jobs/backends/valkey_manage.lua",
+    "jobs/backends/valkey_steer.lua",
+    "jobs/backends/valkey_sweep.lua",
+    "jobs/backends/valkey_watch.lua",
 )
 
 
