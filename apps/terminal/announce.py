@@ -4,7 +4,7 @@ from typing import Final
 
 from apps.terminal.command import project_channel
 from apps.terminal.workspace.workspace import Saved
-from tidegate.client import Client
+from tidegate import Client
 
 # Commits between two rounds of tidying.
 TIDY_EVERY: Final = 100

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from apps.terminal.pty.carry import Carried
-from tidegate.channels.cursor import START, Cursor
+from tidegate import Cursor
 
 # What a terminal may measure: enough for any screen, too little to hurt a program.
 Columns = Annotated[int, Meta(ge=1, le=1000)]
@@ -37,7 +37,7 @@ class Command(Struct, frozen=True, kw_only=True):
     columns: Columns = COLUMNS
     rows: Rows = ROWS
     workspace: Literal["project", "fresh"] = "project"
-    input: Cursor = START
+    input: Cursor = Cursor()
 
 
 class Ended(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,7 +96,7 @@ class TerminalState(Struct, frozen=True, kw_only=True):
 
     carried: Carried = Carried()
     last_exit: int | None = None
-    input: Cursor = START
+    input: Cursor = Cursor()
 
 
 class Typed(Struct, frozen=True):

@@ -23,13 +23,11 @@ from apps.terminal.command import (
 )
 from apps.terminal.errors import RefusedError
 from apps.terminal.terminals import Terminals
-from tidegate import Job
-from tidegate.client import Client
+from tidegate import Client, Job, JobRecord, State, new_id
 from tidegate.clock import SYSTEM, Clock, at
 from tidegate.errors import IllegalTransitionError, TidegateError, UnknownJobError
-from tidegate.ids import new_id
-from tidegate.jobs.job import TERMINAL, JobRecord, State
 
+ACTIVE: Final = frozenset({State.PENDING, State.SCHEDULED, State.READY, State.RUNNING})
 # Commands of one terminal that may wait behind the one that runs.
 MOST_WAITING: Final = 20
 
@@ -139,7 +137,7 @@ class Commands:
         """The commands of a terminal that have not ended, in the order they run."""
         newest = terminal.typed[-(MOST_WAITING + 1) :]
         records = await asyncio.gather(*(self._client.job(line.job) for line in newest))
-        return [record for record in records if record and record.state not in TERMINAL]
+        return [record for record in records if record and record.state in ACTIVE]
 
     async def kill(self, project: str, terminal: Terminal, signal: Signal) -> int:
         """End the commands of a terminal; how many that reached.

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from apps.terminal.errors import ConflictError
+from tidegate import Objects
 from tidegate.errors import ObjectMissingError
-from tidegate.objects import Objects
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Final
 
 from apps.terminal.workspace import ProjectFiles, ProjectLimits
-from tidegate.objects import Objects
+from tidegate import Objects
 
 # A commit of 20,000 files takes some 5 MB of memory.
 MOST: Final = 16

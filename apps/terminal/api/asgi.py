@@ -20,8 +20,8 @@ from apps.terminal.api.services import Services
 from apps.terminal.app import app, settings
 from apps.terminal.errors import NotFoundError
 from apps.terminal.settings import TerminalSettings
+from tidegate import Settings
 from tidegate.errors import TidegateError
-from tidegate.settings import Settings
 
 API: list[BaseRoute] = [
     *session.ROUTES,

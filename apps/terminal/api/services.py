@@ -16,7 +16,7 @@ from apps.terminal.terminals import Terminals
 from apps.terminal.users.grants import Grants
 from apps.terminal.users.modes import authenticator
 from apps.terminal.users.user import Authenticator
-from tidegate.client import Client
+from tidegate import Client
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from starlette.responses import Response
 from apps.terminal.api.answers import answer
 from apps.terminal.api.visit import Visit, personal
 from apps.terminal.app import commands
-from tidegate.client import Client
-from tidegate.scaling.board import statuses
+from tidegate import Client, statuses
 
 
 async def show(visit: Visit) -> Response:

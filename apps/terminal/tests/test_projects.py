@@ -8,8 +8,8 @@ from apps.terminal.errors import NotFoundError, RefusedError, RoleError
 from apps.terminal.projects import INVITE_TTL, Projects
 from apps.terminal.records import Records
 from apps.terminal.users.user import Role, User
+from tidegate import Objects
 from tidegate.clock import SYSTEM
-from tidegate.objects import Objects
 
 ADA, BOB, EVE = User("ada", "Ada"), User("bob", "Bob"), User("eve", "Eve")
 SECRET = "s" * 32

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from apps.terminal.errors import ConflictError
 from apps.terminal.records import Records
-from tidegate.objects import Objects
+from tidegate import Objects
 
 
 class Tally(Struct, frozen=True):

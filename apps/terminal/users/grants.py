@@ -7,8 +7,8 @@ from typing import Final
 from apps.terminal.command import input_channel, project_channel, terminal_channel
 from apps.terminal.projects import Project
 from apps.terminal.users.user import Role, User
+from tidegate import Cap, Keyring
 from tidegate.clock import SYSTEM, Clock, at
-from tidegate.gateway.auth import Cap, Keyring
 
 # A person who is dismissed keeps what they have for so long at most.
 TTL: Final = 300.0

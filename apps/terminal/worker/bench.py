@@ -13,8 +13,7 @@ from apps.terminal.terminals import Terminals
 from apps.terminal.worker.leftovers import remove_leftovers
 from apps.terminal.worker.run import Begun, Run
 from apps.terminal.worker.workspaces import Workspaces
-from tidegate import JobContext
-from tidegate.client import Client
+from tidegate import Client, JobContext
 from tidegate.clock import SYSTEM
 
 NOT_AGAIN: Final = "its worker was lost after it had begun; it is never run twice"

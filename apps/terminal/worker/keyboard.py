@@ -9,9 +9,7 @@ import msgspec
 from apps.terminal.command import Input, Keys, Resize, Signalled, input_channel
 from apps.terminal.pty import InputFullError, PtyCommand
 from apps.terminal.worker.output import Teller
-from tidegate.channels.cursor import Cursor
-from tidegate.channels.message import Gap
-from tidegate.client import Client
+from tidegate import Client, Cursor, Gap
 
 # Typed text that waits for a program which does not read; more is refused, and said to be.
 WAITING_BYTES: Final = 256 * 1024

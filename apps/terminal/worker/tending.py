@@ -11,9 +11,8 @@ from apps.terminal.command import project_channel
 from apps.terminal.workspace.errors import StaleEpochError
 from apps.terminal.workspace.project import ProjectFiles
 from apps.terminal.workspace.workspace import Saved, Workspace
-from tidegate.client import Client
+from tidegate import Client, Logger
 from tidegate.errors import TidegateError
-from tidegate.observability.logs import Logger
 
 log = Logger("terminal.worker")
 

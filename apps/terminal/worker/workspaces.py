@@ -12,8 +12,7 @@ from apps.terminal.worker.tending import Tending
 from apps.terminal.workspace.errors import StaleEpochError
 from apps.terminal.workspace.limits import ProjectLimits
 from apps.terminal.workspace.workspace import Saved, Workspace
-from tidegate.client import Client
-from tidegate.observability.logs import Logger
+from tidegate import Client, Logger
 
 log = Logger("terminal.worker")
 

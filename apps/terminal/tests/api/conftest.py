@@ -10,9 +10,8 @@ import pytest
 from apps.terminal.api.asgi import application
 from apps.terminal.app import app
 from apps.terminal.settings import TerminalSettings
-from tidegate.client import Client
+from tidegate import Client, Settings
 from tidegate.connections.embedded import EmbeddedValkey
-from tidegate.settings import Settings
 
 SECRET = "a secret of at least thirty-two characters"
 

@@ -12,7 +12,7 @@ from apps.terminal.tests.api.people import People, people_of
 from apps.terminal.tests.issuer import TestIssuer
 from apps.terminal.users.grants import Grants, caps
 from apps.terminal.users.user import User
-from tidegate.client import Client
+from tidegate import Client
 
 SIGNED_IN = "signed in"
 P, T = "/api/projects/{project}", "/api/projects/{project}/terminals/{terminal}"

@@ -9,7 +9,7 @@ import pytest
 
 from apps.terminal.settings import TerminalSettings
 from apps.terminal.tests.api.conftest import serving
-from tidegate.client import Client
+from tidegate import Client
 
 
 @pytest.fixture

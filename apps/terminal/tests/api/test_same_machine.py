@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from apps.terminal.api.same_machine import forwarded_peer, is_loopback, user_of
 from apps.terminal.settings import TerminalSettings
 from apps.terminal.tests.api.conftest import serving
-from tidegate.client import Client
+from tidegate import Client
 
 
 @pytest.mark.parametrize(

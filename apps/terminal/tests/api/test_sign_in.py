@@ -11,7 +11,7 @@ from apps.terminal.settings import TerminalSettings
 from apps.terminal.tests.api.conftest import serving
 from apps.terminal.tests.issuer import TestIssuer
 from apps.terminal.users.oidc import SESSION
-from tidegate.client import Client
+from tidegate import Client
 
 HERE = "https://terminal.example"
 

@@ -19,12 +19,9 @@ from apps.terminal.records import Records
 from apps.terminal.settings import TerminalSettings
 from apps.terminal.terminals import Terminals
 from apps.terminal.workspace import ProjectFiles
-from tidegate.channels.cursor import START
-from tidegate.channels.message import Message
-from tidegate.client import Client
+from tidegate import Client, Cursor, Message, Settings
 from tidegate.connections.embedded import EmbeddedValkey
 from tidegate.jobs.worker import Worker
-from tidegate.settings import Settings
 
 SECRET = "a secret of at least thirty-two characters"
 Event = dict[str, Any]
@@ -63,7 +60,7 @@ class Typist:
         found: list[Event] = []
         async with (
             asyncio.timeout(20),
-            self.client.subscribe([channel], START) as subscription,
+            self.client.subscribe([channel], Cursor()) as subscription,
         ):
             async for item in subscription:
                 assert isinstance(item, Message)
@@ -103,7 +100,7 @@ class Typist:
         found: list[Event] = []
         async with (
             asyncio.timeout(20),
-            self.client.subscribe([channel], START) as subscription,
+            self.client.subscribe([channel], Cursor()) as subscription,
         ):
             top = (await self.client.channels.backend.top(channel)).offset
             async for item in subscription:

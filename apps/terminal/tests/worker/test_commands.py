@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from apps.terminal.tests.worker.conftest import Typist, text_of
-from tidegate.client import Client
+from tidegate import Client
 
 # Where a command of another user finds programs.
 PATH = "/usr/local/bin:/usr/bin:/bin"
