@@ -1,6 +1,7 @@
 """A ledger: what happened, written by processes that may be killed the moment after."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,11 @@ class Ledger:
         lines = self.path.read_bytes().splitlines()
         found: list[dict[str, Any]] = [msgspec.json.decode(line) for line in lines]
         return [entry for entry in found if what is None or entry["what"] == what]
+
+    def times(self, what: str, by: str = "job") -> Counter[object]:
+        """How often it happened for each job, or for each value of another field.
+
+        More than once for a job is an effect that was repeated, which at-least-once delivery
+        allows and a report should tell.
+        """
+        return Counter(entry[by] for entry in self.entries(what))
