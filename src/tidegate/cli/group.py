@@ -93,6 +93,9 @@ def _explained(error: Exception) -> int:
             return status
         case ExceptionGroup(exceptions=(only,)) if isinstance(only, Exception):
             return _explained(only)
+        case click.exceptions.NoArgsIsHelpError():
+            print(error.format_message(), file=sys.stderr)
+            return error.exit_code
         case click.ClickException():
             return _said(error.format_message(), error.exit_code)
         case TidegateError():

@@ -127,6 +127,7 @@ class Up:
                 held.enter_context(self._folder.told(self._running(laptop, spec, url_of(door))))
                 if await self._until(crew.ready()):
                     self._open(url_of(door))
+                    self._tell_left_out(spec)
                     await self._stopping.wait()
         finally:
             self._stopping.set()
@@ -224,6 +225,14 @@ class Up:
                 f"listening on {self._options.host}: whoever reaches this machine reaches the app, "
                 "and the app alone decides who may sign in"
             )
+
+    def _tell_left_out(self, spec: AppSpec) -> None:
+        for container in spec.containers:
+            if not container.command:
+                self._listener.note(
+                    f"container {container.name} is not run here: it has an image and no command; "
+                    "give it command= to run it on a laptop"
+                )
 
     def _draining(self, tasks: int) -> None:
         count = "1 task" if tasks == 1 else f"{tasks} tasks"

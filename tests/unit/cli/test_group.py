@@ -85,6 +85,11 @@ def test_ctrl_c_is_exit_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["up"]) == 130
 
 
+def test_a_group_without_a_verb_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["queues"]) == 2
+    assert capsys.readouterr().err.startswith("Usage: tidegate queues")
+
+
 def test_an_unknown_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["dance"]) == 2
     assert "No such command 'dance'" in capsys.readouterr().err
