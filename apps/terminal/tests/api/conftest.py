@@ -2,34 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from apps.terminal.api.asgi import application
-from apps.terminal.app import app
 from apps.terminal.settings import TerminalSettings
-from tidegate import Client, Settings
-from tidegate.connections.embedded import EmbeddedValkey
-
-SECRET = "a secret of at least thirty-two characters"
-
-
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
-    """The app's open client, over a Valkey and a folder of the test's own."""
-    valkey = EmbeddedValkey(tmp_path / "valkey", append_only=False)
-    await valkey.start()
-    settings = Settings(
-        valkey_url=valkey.url,
-        objects_url=(tmp_path / "objects").as_uri(),
-        secret_key=SECRET,
-        data=tmp_path,
-    )
-    async with Client.open(app, settings) as opened:
-        yield opened
-    await valkey.stop()
+from tidegate import Client
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from apps.terminal.api.asgi import API
 from apps.terminal.tests.api.people import People, people_of
+from apps.terminal.tests.conftest import SECRET
 from apps.terminal.tests.issuer import TestIssuer
 from apps.terminal.users.grants import Grants, caps
 from apps.terminal.users.user import User
@@ -133,9 +134,6 @@ async def test_who_is_dismissed_loses_every_route_at_once(people: People) -> Non
     granted = (await editor.post("/api/session/token", json={})).json()["token"]
     claims = Grants(SECRET)._keys.verify(granted, now=time.time())
     assert not claims.grants("subscribe", f"project:{project}")
-
-
-SECRET = "a secret of at least thirty-two characters"
 
 
 async def test_a_gateway_token_opens_the_channels_of_ones_own_projects_only(

@@ -19,11 +19,9 @@ from apps.terminal.records import Records
 from apps.terminal.settings import TerminalSettings
 from apps.terminal.terminals import Terminals
 from apps.terminal.workspace import ProjectFiles
-from tidegate import Client, Cursor, Message, Settings
-from tidegate.connections.embedded import EmbeddedValkey
+from tidegate import Client, Cursor, Message
 from tidegate.jobs.worker import Worker
 
-SECRET = "a secret of at least thirty-two characters"
 Event = dict[str, Any]
 
 
@@ -122,30 +120,13 @@ def text_of(events: list[Event]) -> str:
 
 
 @pytest.fixture
-def settings() -> Iterator[TerminalSettings]:
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[TerminalSettings]:
     """Settings with a place for workspaces that other users can enter."""
     folder = Path(tempfile.mkdtemp(prefix="tidegate-test-", dir="/var/tmp"))
-    yield msgspec.structs.replace(terminal_app.settings, workspaces=folder)
+    changed = msgspec.structs.replace(terminal_app.settings, workspaces=folder)
+    monkeypatch.setattr(terminal_app, "settings", changed)
+    yield changed
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-async def client(
-    tmp_path: Path, settings: TerminalSettings, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Client]:
-    """The app's open client, over a Valkey and a folder of the test's own."""
-    monkeypatch.setattr(terminal_app, "settings", settings)
-    valkey = EmbeddedValkey(tmp_path / "valkey", append_only=False)
-    await valkey.start()
-    where = Settings(
-        valkey_url=valkey.url,
-        objects_url=(tmp_path / "objects").as_uri(),
-        secret_key=SECRET,
-        data=tmp_path,
-    )
-    async with Client.open(terminal_app.app, where) as opened:
-        yield opened
-    await valkey.stop()
 
 
 @contextlib.asynccontextmanager
@@ -163,7 +144,7 @@ async def working(client: Client) -> AsyncIterator[Worker]:
 
 
 @pytest.fixture
-async def worker(client: Client) -> AsyncIterator[Worker]:
+async def worker(client: Client, settings: TerminalSettings) -> AsyncIterator[Worker]:
     async with working(client) as running:
         yield running
 
