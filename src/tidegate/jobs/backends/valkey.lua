@@ -1,32 +1,40 @@
--- The record of a job, and the sets it is in. Keys, all under the app's prefix:
---   j:<job>                      hash, below
---   q:<queue>                    hash: settings, paused, totals, tat (of the rate limit), last score
---   ready:<queue>:<lane>         zset by the time it became ready
---   running:<queue>              zset by the end of the lease
---   due:<queue>                  zset of scheduled jobs by due time
---   pending:<queue>              zset of jobs behind another of their key
---   key:<queue>:<key>            zset of a key's live jobs, in order; the first may run
---   start-by:<queue>             zset of waiting jobs by the deadline to start
---   all:<queue>                  zset of every record, in the order of enqueuing
+-- Queues: one hash per job, and sorted sets that say where each job is. Every function is one call
+-- and atomic, so a job is always in exactly one place. Keys, all under the app's prefix:
+--   j:<job>                     hash: the record, below
+--   leases                      hash of every running job: its lease, below
+--   q:<queue>                   hash: settings, paused, totals, tat (of the rate limit), last score
+--   ready:<queue>:<lane>        zset by the time a job became ready
+--   running:<queue>             zset by the end of the lease
+--   due:<queue>                 zset of scheduled jobs by due time
+--   pending:<queue>             zset of jobs behind another of their key
+--   key:<queue>:<key>           zset of a key's live jobs, in order; the first may run
+--   start-by:<queue>            zset of waiting jobs by their deadline to start
+--   all:<queue>                 zset of every record, in the order of enqueuing
 --   dead:<queue>, quarantined:<queue>   the same for those that failed for good
---   ended:<queue>                zset of ended jobs by the time their record goes
---   dedupe:<queue>               hash: dedupe id -> '<until ms, 0 while live> <job>'
---   dedupe-until:<queue>         zset of dedupe ids with a window, by its end
---   persecond:<queue>            hash, a ring of 64 seconds: what was enqueued and finished
---   leases                       hash of every running job: its lease, below
--- A job's fields; what has its default is not written:
---   s state ('ready')   q queue   l lane   t enqueued   e envelope   po policy (JSON)   o options (JSON)
---   f fence, the number of deliveries ever    fb fence at the last redrive
---   a failures   c crashes   er errors, a JSON object a line   re reason
---   du due   hd '1' to return at the head   ae epoch of its affinity   cx reason of a cancel asked
---   for   fi finished   rs result   ls its last lease   pg progress   cp checkpoint
---   m:<step> outcome of a step
--- A job runs while it has a lease; `s` and `f` are written again when it stops. That makes a claim
--- one read of the record and no write, and lets a batch of leases share each command.
--- A lease: '<fence> <until> <ready at> <queue> <seconds the record is kept> <1 with options, else 0>
--- <started> <worker>'; from the queue on it is the same for all jobs of a policy claimed at once.
--- All times are milliseconds. Options: key, affinity, dedupe, window, due, start, channel.
--- Numbers that go into many commands are made text once: that conversion is what costs most.
+--   ended:<queue>               zset of ended jobs by the time their record goes
+--   dedupe:<queue>              hash: dedupe id -> '<until, 0 while it lives> <job>'
+--   dedupe-until:<queue>        zset of dedupe ids with a window, by its end
+--   persecond:<queue>           hash, a ring of 64 seconds: what was enqueued and finished
+--   workers, reports, metrics   zset by when a worker's word lapses; hashes of what they told
+--   cancels:<worker>            hash: jobs it runs that are asked to cancel -> reason
+--   wake:q:<queue>, wake:w:<worker>, wake:orchestrator   zsets whose markers wake who sleeps
+-- and those of affinities (valkey_affinity.lua). All times are milliseconds.
+--
+-- A record's fields; what has its default is not written:
+--   q queue   l lane   t enqueued   e envelope   po policy (JSON)   o options (JSON): key, affinity,
+--   dedupe, window, due, start, channel
+--   s state ('ready')   du due   hd '1' to return at the head   ae epoch of its affinity
+--   f fence, the number of deliveries ever   fb fence at the last redrive   a failures   c crashes
+--   ls last lease   cp checkpoint   pg progress   m:<step> outcome of a step
+--   er errors, a JSON object a line   cx reason of a cancel asked for   re reason   fi finished
+--   rs result
+--
+-- A job runs while it has a lease; `s` and `f` are written when it stops. So a claim reads the
+-- record and does not write it, and all leases of a call share one command. A lease is
+--   '<fence> <until> <ready at> <queue> <s the record is kept> <1 with options, else 0> <started>
+--   <worker>'
+-- and from the queue on the same for all jobs of a policy that one call claims. Numbers that go
+-- into many commands are made text once: that conversion costs more than the command's own work.
 
 local DEFAULT_POLICY = {
   crashes = 3,
