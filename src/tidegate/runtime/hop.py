@@ -179,6 +179,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Called at the end of an answer."""
         self._is_whole = self._has_head
+        # The last part may have been too much to hold; the next answer must be read all the same.
+        self._transport.resume_reading()
         self._news.set()
 
     # What the loop calls

@@ -120,6 +120,29 @@ async def test_a_connection_is_kept_for_the_next_request(tmp_path: Path) -> None
         await hops.give_back(upstream, second)
 
 
+async def test_a_connection_that_was_held_back_at_the_end_of_an_answer_is_read_again(
+    tmp_path: Path,
+) -> None:
+    large, small = b"x" * 300 * 1024, b"ok"
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(each) for each in (large, small)
+    ]
+    async with service(tmp_path, literally(answers[0] + large, answers[1] + small)) as (
+        hops,
+        upstream,
+    ):
+        connection = await hops.take(upstream)
+        await connection.ask(GET)
+        async with asyncio.timeout(5):
+            while not connection._is_whole:  # noqa: ASYNC110 - it comes while nobody takes any
+                await asyncio.sleep(0)
+        assert await body(connection) == large
+        await hops.give_back(upstream, connection)
+        async with asyncio.timeout(5):
+            assert await asked(await hops.take(upstream), GET) == small
+        await hops.give_back(upstream, connection)
+
+
 async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_kept(
     tmp_path: Path,
 ) -> None:
