@@ -36,7 +36,8 @@ class ChannelSettings(Struct, frozen=True, kw_only=True):
         keep_bytes: Bytes kept in all, spilled included; older ones are dropped, and readers told.
         ttl: Seconds after the last event at which the channel ends; its segments go with it.
         slow: What becomes of a client that does not keep up: `resume` holds it back and goes
-            on from the log at its own pace, `conflate` keeps only the newest event for it, `cut` disconnects.
+            on from the log at its own pace, `conflate` keeps only the newest event for it, `cut`
+            disconnects.
         replay: Whether new subscribers may start before the present. Where they may not, the older
             part is dropped rather than spilled.
     """
