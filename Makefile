@@ -40,9 +40,7 @@ format: $(INSTALLED) $(MODULES) ## put every file into its form
 	$(NODE) npm run format
 
 bench: $(INSTALLED) $(PAGE) ## measure beside the peers, into bench/RESULTS.md
-	$(BIN)/python -m bench queues
-	$(BIN)/python -m bench gateway
-	$(BIN)/python -m bench terminal
+	$(BIN)/python -m bench
 
 chaos: $(INSTALLED) ## kill parts of a running app KILLS=200 times and check the ledger
 	$(BIN)/python -m chaos --kills $(KILLS)
