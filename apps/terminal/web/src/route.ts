@@ -79,6 +79,7 @@ export function amend(change: {
   const now = route.peek();
   if (now.kind !== "project") return;
   const next = { ...now, ...change };
+  if (routeAddress(next) === routeAddress(now)) return;
   history.replaceState(null, "", routeAddress(next));
   route.value = next;
 }

@@ -4,6 +4,7 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { showToast } from "@tidegate/ui";
 import { tellFailure } from "../failure.ts";
 import { touches } from "../files/files.ts";
+import { go, projectRoute } from "../route.ts";
 import type { ProjectEvent } from "../wire/files.ts";
 import { OpenDocument } from "./document.ts";
 
@@ -86,7 +87,8 @@ export class Documents {
     const what = unsaved.length === 1 ? unsaved[0]?.path : `${unsaved.length} files`;
     showToast({
       tone: "wait",
-      text: `${what} unsaved; open the project again to go on`,
+      text: `${what} not saved`,
+      action: { label: "Go back", run: () => go(projectRoute(this.project)) },
       stays: 12,
     });
   }

@@ -124,7 +124,7 @@ export class Editor {
       return;
     }
     const { unifiedMergeView } = await import("@codemirror/merge");
-    const extension = unifiedMergeView({ original: theirs, gutter: true });
+    const extension = unifiedMergeView({ original: theirs, mergeControls: mergeControl });
     this.#view.dispatch({ effects: COMPARISON.reconfigure(extension) });
   }
 
@@ -169,6 +169,16 @@ export class Editor {
     if (!extension || this.#shown?.document !== document) return;
     this.#view.dispatch({ effects: language.reconfigure(extension) });
   }
+}
+
+/** The library speaks of accepting the edited text; a person chooses between mine and theirs. */
+function mergeControl(type: "accept" | "reject", run: (event: MouseEvent) => void): HTMLElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "merge-choice";
+  button.textContent = type === "accept" ? "Mine" : "Theirs";
+  button.onmousedown = run;
+  return button;
 }
 
 /** Empty but while a document is compared with its stored version. */

@@ -86,7 +86,7 @@ function MadeInvitation({ invite, role }: { invite: Invite; role: Role }) {
   return (
     <>
       <p class="dialog-text">
-        One person who opens this link joins as {role}, until {dayAndTime(invite.expires_at)}.
+        One person who opens this link joins as {role}, until {day(invite.expires_at)}.
       </p>
       <div class="copy-line">
         <code>{address}</code>
@@ -118,9 +118,7 @@ function PeopleList({ people, onDismiss, onRevoke }: PeopleListProps) {
       ))}
       {people.invites.map((invite) => (
         <li key={invite.id} class="person">
-          <span class="person-name person-invited">
-            Open link, until {dayAndTime(invite.expires_at)}
-          </span>
+          <span class="person-name person-invited">Open link, until {day(invite.expires_at)}</span>
           <span class={`role role-${invite.role}`}>{invite.role}</span>
           <button type="button" class="button button-quiet" onClick={() => onRevoke(invite.id)}>
             Withdraw
@@ -131,6 +129,6 @@ function PeopleList({ people, onDismiss, onRevoke }: PeopleListProps) {
   );
 }
 
-function dayAndTime(at: number): string {
-  return new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+function day(at: number): string {
+  return new Date(at).toLocaleDateString(undefined, { dateStyle: "medium" });
 }

@@ -17,10 +17,8 @@ export class Projects {
     void this.list.load();
   }
 
-  async create(name: string): Promise<Project> {
-    const project = await createProject(name);
-    void this.list.load();
-    return project;
+  create(name: string): Promise<Project> {
+    return createProject(name);
   }
 
   /** A new project that holds an archive's files. */
@@ -28,7 +26,6 @@ export class Projects {
     const name = archive.name.replace(/\.(zip|tar\.gz|tgz)$/i, "");
     const project = await this.create(name);
     await importArchive(project.id, archive);
-    void this.list.load();
     return project;
   }
 

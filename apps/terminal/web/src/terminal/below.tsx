@@ -1,5 +1,6 @@
 import { clockDuration, Icon, useNow } from "@tidegate/ui";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { placed } from "./placed.ts";
 import { type ActiveCommand, stageWords } from "./progress.ts";
 import { Prompt } from "./prompt.tsx";
 import type { Terminal } from "./terminal.ts";
@@ -32,16 +33,16 @@ export function Below({ terminal, projectName, waitingReason, boxRef, hostRef }:
   }, []);
   const isOverlaid = current === undefined || current.stage !== "running";
   const room = boxRef.current?.clientHeight ?? 0;
-  const shift = isOverlaid && room > 0 ? Math.max(0, caret.top + height - room) : 0;
+  const { top, shift } = placed(caret, isOverlaid ? height : 0, room);
   useLayoutEffect(() => {
     if (hostRef.current)
       hostRef.current.style.transform = shift > 0 ? `translateY(${-shift}px)` : "";
   }, [shift, hostRef]);
-  const opensUp = caret.top - shift > room / 2;
+  const opensUp = top > room / 2;
   const classes = ["below", caret.isScrolledBack && "below-away"].filter(Boolean).join(" ");
   return (
     <>
-      <div ref={ref} class={classes} style={{ top: `${caret.top - shift}px` }}>
+      <div ref={ref} class={classes} style={{ top: `${top}px` }}>
         {isReplayed && current === undefined && (
           <Idle terminal={terminal} projectName={projectName} opensUp={opensUp} />
         )}

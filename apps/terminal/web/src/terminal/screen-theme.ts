@@ -12,7 +12,7 @@ export function screenTheme(): ITheme {
     cursor: cssValue("--accent"),
     cursorAccent: cssValue("--surface"),
     selectionBackground: cssValue("--selection"),
-    overviewRulerBorder: "transparent",
+    overviewRulerBorder: cssValue("--surface"),
     scrollbarSliderBackground: withAlpha(cssValue("--text-3"), "40"),
     scrollbarSliderHoverBackground: withAlpha(cssValue("--text-3"), "70"),
     scrollbarSliderActiveBackground: withAlpha(cssValue("--text-3"), "90"),
