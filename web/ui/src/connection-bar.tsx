@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { useNow } from "./now.ts";
-import { coarseDuration } from "./relative-time.ts";
+import { relativeTime } from "./relative-time.ts";
 
 /** What a page says about its connection; times in milliseconds since 1970. */
 export type ConnectionReport =
@@ -85,13 +85,13 @@ function explained(report: ConnectionReport): string {
 type Unwell = Exclude<ConnectionReport, { kind: "live" | "connecting" }>;
 
 function barText(report: Unwell, now: number): string {
-  const away = coarseDuration(Math.max(0, now - report.since) / 1000);
+  const since = relativeTime(report.since, now);
   switch (report.kind) {
     case "reconnecting":
-      return `Connection lost ${away} ago, trying again (attempt ${report.attempt}). What you see may be old; what you type is kept.`;
+      return `Connection lost ${since}, trying again (attempt ${report.attempt}). What you see may be old; what you type is kept.`;
     case "resuming":
       return `Back. Fetching ${report.missed.toLocaleString()} missed events.`;
     case "lost":
-      return `Connection lost ${away} ago: ${report.reason} (${report.code}). What you see is from then.`;
+      return `Connection lost ${since}: ${report.reason} (${report.code}). What you see is from then.`;
   }
 }

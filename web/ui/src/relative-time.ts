@@ -4,10 +4,10 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** `then` as seen from `now`, both in milliseconds since 1970. A future time reads as "now". */
+/** `then` as seen from `now`, both in milliseconds since 1970. A future time reads as "just now". */
 export function relativeTime(then: number, now: number): string {
   const seconds = Math.max(0, (now - then) / 1000);
-  if (seconds < 5) return "now";
+  if (seconds < 5) return "just now";
   if (seconds < 30 * DAY) return `${coarseDuration(seconds)} ago`;
   return new Date(then).toLocaleDateString(undefined, { dateStyle: "medium" });
 }

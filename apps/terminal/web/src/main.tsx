@@ -16,6 +16,8 @@ async function start(): Promise<void> {
   startShortcuts();
   startRouting();
   keepDropsOnThePage();
+  // A project will show a terminal: fetch its code while the session is asked for.
+  if (projectHere() !== undefined) void import("./terminal/screen.ts");
   const session = await sessionHere();
   const { url, token } = session.gateway;
   const gateway = new Gateway({ url, token, renewToken: () => renewToken(projectHere()) });

@@ -134,7 +134,7 @@ function RunControls({ terminal }: { terminal: Terminal }) {
       {terminal.progress.value.active.length > 1 && (
         <span class="run-queued">{terminal.progress.value.active.length - 1} more queued</span>
       )}
-      {terminal.place.canWrite && (
+      {terminal.place.canWrite && running.stage === "running" && (
         <button
           type="button"
           class="button button-kill"
