@@ -25,12 +25,16 @@ class BrokenError(ConnectionError):
     """The service ended the connection before its answer was whole."""
 
 
+class CutShortError(ConnectionError):
+    """Whoever sends a body went away before it was whole."""
+
+
 class Request(Struct, frozen=True):
     """What is asked.
 
     Attributes:
         headers: As they are to be sent; with a `transfer-encoding` the body is sent in chunks.
-        body: None where there is none.
+        body: None where there is none; raises `CutShortError` where it does not come whole.
     """
 
     method: str
@@ -130,6 +134,11 @@ class Connection(asyncio.Protocol):
         """Whether the service has not closed it."""
         return not self._transport.is_closing()
 
+    async def sent(self) -> None:
+        """Return once nothing more of the request's body is read."""
+        if self._sending is not None:
+            await asyncio.wait((self._sending,))
+
     async def close(self) -> None:
         """Close it, whatever it is doing."""
         self._transport.close()
@@ -142,12 +151,18 @@ class Connection(asyncio.Protocol):
         await self._news.wait()
 
     async def _send(self, body: AsyncIterator[bytes], *, is_chunked: bool) -> None:
-        async for part in body:
-            await self._writable.wait()
-            if self._transport.is_closing():
-                return
-            if part:
-                self._transport.write(b"%x\r\n%b\r\n" % (len(part), part) if is_chunked else part)
+        try:
+            async for part in body:
+                await self._writable.wait()
+                if self._transport.is_closing():
+                    return
+                if part:
+                    chunk = b"%x\r\n%b\r\n" % (len(part), part) if is_chunked else part
+                    self._transport.write(chunk)
+        except CutShortError:
+            # The service would take what comes next for the rest of this body.
+            self._transport.close()
+            return
         if is_chunked:
             self._transport.write(b"0\r\n\r\n")
 

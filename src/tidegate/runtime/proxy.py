@@ -9,7 +9,7 @@ from tidegate.api.refusal import NotFoundError, refusal
 from tidegate.errors import TidegateError
 from tidegate.observability.logs import Logger
 from tidegate.runtime.forwarding import forwarded
-from tidegate.runtime.hop import BrokenError, Connection, Hops, Request
+from tidegate.runtime.hop import BrokenError, Connection, CutShortError, Hops, Request
 from tidegate.runtime.upstreams import Upstream, Upstreams
 
 log = Logger("tidegate.proxy")
@@ -83,7 +83,7 @@ class Proxy:
             await refusal(ServiceUnreachableError(upstream.name))(scope, receive, send)
         else:
             try:
-                await _passed_on(connection)(scope, receive, send)
+                await _passed_on(connection)(scope, _after_upload(connection, receive), send)
             finally:
                 await self._hops.give_back(upstream, connection)
 
@@ -128,10 +128,20 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return
+            raise CutShortError("the client went away")
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
+
+
+def _after_upload(connection: Connection, receive: Receive) -> Receive:
+    """`receive`, for whoever waits for the client to go: until then the upload alone reads."""
+
+    async def next_message() -> Message:
+        await connection.sent()
+        return await receive()
+
+    return next_message
 
 
 def _passed_on(connection: Connection) -> Response:

@@ -115,7 +115,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             Route("/upload", service.upload, methods=["PUT"]),
             Route("/download", service.download),
             Route("/plain", service.plain),
-            Route("/empty", service.empty),
+            Route("/empty", service.empty, methods=["GET", "POST"]),
             WebSocketRoute("/socket", service.socket),
         ]
     )
@@ -307,3 +307,18 @@ async def test_tunnels_end_with_the_door(tmp_path: Path) -> None:
             await socket.recv()
         async with asyncio.timeout(10):
             await ended.wait()
+
+
+async def test_a_body_that_comes_after_its_answer_does_not_spoil_the_next_request(
+    door: Door,
+) -> None:
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(b"POST /empty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert b" 204 " in await reader.readline()
+        writer.write(b"{}")
+        writer.close()
+        await writer.wait_closed()
+        async with door.http as http:
+            assert (await http.post("/echo/x", content=b"ab")).json()["body"] == "ab"
