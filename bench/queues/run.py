@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.queues.contender import FOLDER, PEERS, TIDEGATE, Contender
 from bench.server import CLIENT_CORE, end, pinned, valkey, wait_for_file
 
-JOBS = 20_000
+JOBS = 10_000
 TIDEGATE_JOBS = 100_000  # its drain of 20,000 would be over before the clocks are warm
 LATENCY_JOBS = 200
 
